@@ -1,0 +1,33 @@
+//! Sources of facts. Each signal has a BPF source and a fallback that fill the same records and
+//! hand them to the same sink.
+
+use hostlens_ebpf::wire::{SockRecord, SockTotals, TaskRecord, TaskTotals, ThreadRecord};
+
+/// Takes TCP sockets, living and ended; implemented by `aggregate`.
+pub trait TcpSink {
+    /// A socket of the walk, or what the ring buffer said of one that ended
+    /// (`SockRecord::kind` tells).
+    fn socket(&mut self, record: &SockRecord);
+    /// Sockets in TIME_WAIT, which carry no counters: addresses and ports as in a record.
+    fn time_wait(&mut self, record: &SockRecord);
+    /// Absolute overflow totals so far, summed over CPUs, by `Direction`.
+    fn lost(&mut self, totals: &[SockTotals; 3]);
+}
+
+/// Takes processes, living and ended; implemented by `aggregate`.
+pub trait ProcessSink {
+    /// A process of the walk, or the final record of one that ended (`TaskRecord::kind` tells).
+    fn process(&mut self, record: &TaskRecord, names: &mut dyn Names);
+    /// A thread of the walk.
+    fn thread(&mut self, record: &ThreadRecord);
+    /// Absolute overflow totals so far, summed over CPUs.
+    fn lost(&mut self, totals: &TaskTotals);
+}
+
+/// Turns a process into the names it is grouped by. Asked once per process and execve.
+pub trait Names {
+    /// Grouped process name.
+    fn process(&mut self, record: &TaskRecord) -> std::sync::Arc<str>;
+    /// Name of a user id.
+    fn user(&mut self, uid: u32) -> std::sync::Arc<str>;
+}

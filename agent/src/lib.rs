@@ -1,0 +1,20 @@
+//! hostlens: what broke, where, and whose fault was it.
+//!
+//! Data flows one way, and the modules read in that order:
+//!
+//! ```text
+//! kernel ──► collect ──► aggregate ──► model::Snapshot ──► expose (Prometheus, status)
+//!  bpf(2)     BPF or      identity,      behind an Arc  └─► top    (terminal, --json)
+//!             fallback    deltas, groups
+//! ```
+//!
+//! `aggregate` is pure: no I/O, no clock. `metric` is the one table of exported families.
+
+pub mod aggregate;
+pub mod clock;
+pub mod collect;
+pub mod expose;
+pub mod kernel;
+pub mod metric;
+pub mod model;
+pub mod top;

@@ -1,0 +1,2 @@
+//! hostlens.
+fn main() {}

@@ -1,0 +1,79 @@
+//! The one table of exported families: name, help, kind, unit, labels and how a row fills it.
+//! Exposition, `hostlens metrics`, `docs/metrics.md` and the columns of `top` derive from it.
+
+mod own;
+mod peer;
+mod process;
+
+use crate::model::{Histogram, OwnStats};
+
+pub use own::OWN_FAMILIES;
+pub use peer::{PEER_FAMILIES, PEER_LABELS};
+pub use process::{PROCESS_FAMILIES, PROCESS_LABELS};
+
+/// Prefix of every exported name.
+pub const PREFIX: &str = "hostlens_";
+
+/// Prometheus type of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only goes up within an appearance; its name ends in `_total`.
+    Counter,
+    /// A current value.
+    Gauge,
+    /// Native histogram in protobuf, classic buckets in text.
+    Histogram,
+}
+
+/// Base unit of a family; its name ends in it (before `_total`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// A ratio, 1 = all.
+    Ratio,
+    /// A number of things.
+    None,
+}
+
+/// One exported family.
+#[derive(Clone, Copy, Debug)]
+pub struct Desc {
+    /// Name without [`PREFIX`], with unit and `_total`.
+    pub name: &'static str,
+    /// One sentence of help.
+    pub help: &'static str,
+    /// Type.
+    pub kind: Kind,
+    /// Unit.
+    pub unit: Unit,
+    /// Labels beside those that identify the row.
+    pub labels: &'static [&'static str],
+    /// Where the number comes from (kernel structure, file).
+    pub source: &'static str,
+}
+
+/// A family and how one row fills it.
+pub struct Family<Row: 'static> {
+    /// Description.
+    pub desc: Desc,
+    /// Hands the row's points to `points`, none where the value is absent.
+    pub fill: fn(&Row, &mut dyn Points),
+}
+
+/// Takes the points of one family.
+pub trait Points {
+    /// A gauge; `labels` are the values of [`Desc::labels`].
+    fn gauge(&mut self, labels: &[&str], value: f64);
+    /// A counter of things; `held`: to be shown as 0.
+    fn count(&mut self, labels: &[&str], value: u64, held: bool);
+    /// A counter in a fractional unit; `held`: to be shown as 0.
+    fn counter(&mut self, labels: &[&str], value: f64, held: bool);
+    /// A latency histogram; `held`: to be shown empty.
+    fn histogram(&mut self, labels: &[&str], value: &Histogram, held: bool);
+}
+
+/// The type of [`OWN_FAMILIES`].
+pub type OwnFamily = Family<OwnStats>;

@@ -1,0 +1,174 @@
+//! Counts per bucket of the one scheme (`hostlens_ebpf::bucket`).
+
+use hostlens_ebpf::bucket;
+
+/// Quantiles published for every latency; 1 is the maximum.
+pub const QUANTILES: [f64; 5] = [0.5, 0.75, 0.95, 0.99, 1.0];
+
+/// A cumulative latency histogram: counts never go down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histogram {
+    counts: Box<[u64; bucket::COUNT]>,
+    count: u64,
+    sum_ns: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            counts: Box::new([0; bucket::COUNT]),
+            count: 0,
+            sum_ns: 0,
+        }
+    }
+}
+
+impl Histogram {
+    /// Adds one sample.
+    pub fn record(&mut self, ns: u64) {
+        self.counts[bucket::slot(ns)] += 1;
+        self.count += 1;
+        self.sum_ns = self.sum_ns.saturating_add(ns);
+    }
+
+    /// Adds all samples of another histogram.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(other.counts.iter()) {
+            *mine += theirs;
+        }
+        self.count += other.count;
+        self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
+    }
+
+    /// Number of samples.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Sum of all samples, ns.
+    pub fn sum_ns(&self) -> u64 {
+        self.sum_ns
+    }
+
+    /// Counts by slot, lowest bucket first.
+    pub fn counts(&self) -> &[u64; bucket::COUNT] {
+        &self.counts
+    }
+}
+
+/// A few samples of one cycle: the sparse building block of a time window.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SampleCounts {
+    /// (slot, count), ascending by slot.
+    counts: Vec<(u16, u32)>,
+    max_ns: u64,
+}
+
+impl SampleCounts {
+    /// Adds one sample.
+    pub fn record(&mut self, ns: u64) {
+        let slot = bucket::slot(ns) as u16;
+        match self.counts.binary_search_by_key(&slot, |entry| entry.0) {
+            Ok(at) => self.counts[at].1 += 1,
+            Err(at) => self.counts.insert(at, (slot, 1)),
+        }
+        self.max_ns = self.max_ns.max(ns);
+    }
+
+    /// Adds all samples of another.
+    pub fn merge(&mut self, other: &Self) {
+        for &(slot, count) in &other.counts {
+            match self.counts.binary_search_by_key(&slot, |entry| entry.0) {
+                Ok(at) => self.counts[at].1 += count,
+                Err(at) => self.counts.insert(at, (slot, count)),
+            }
+        }
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// Number of samples.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().map(|&(_, count)| u64::from(count)).sum()
+    }
+
+    /// Forgets all samples, keeps the memory.
+    pub fn clear(&mut self) {
+        self.counts.clear();
+        self.max_ns = 0;
+    }
+
+    /// The quantile `q` in seconds, interpolated on the logarithmic scale inside its bucket and
+    /// never above the largest sample; the exact maximum for 1; `None` without samples.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        let total = self.count();
+        if total == 0 {
+            return None;
+        }
+        let max = self.max_ns as f64 / 1e9;
+        if q >= 1.0 {
+            return Some(max);
+        }
+        let rank = q * total as f64;
+        let mut below = 0.0;
+        for &(slot, count) in &self.counts {
+            let count = f64::from(count);
+            if below + count >= rank {
+                let within = ((rank - below) / count).clamp(0.0, 1.0);
+                let index = f64::from(bucket::native_index(usize::from(slot)));
+                return Some(((index - 1.0 + within) / 8.0).exp2().min(max));
+            }
+            below += count;
+        }
+        Some(max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_lie_within_a_bucket_of_the_truth() {
+        let mut window = SampleCounts::default();
+        let mut all = Histogram::default();
+        for micros in 1..=10_000u64 {
+            window.record(micros * 1_000);
+            all.record(micros * 1_000);
+        }
+        assert_eq!(all.count(), 10_000);
+        for q in [0.5, 0.75, 0.95, 0.99] {
+            let truth = q * 0.010;
+            let read = window.quantile(q).unwrap_or_default();
+            assert!(
+                (read / truth - 1.0).abs() < 0.045,
+                "q{q}: {read} for {truth}"
+            );
+        }
+        assert_eq!(window.quantile(1.0), Some(0.010));
+        assert_eq!(SampleCounts::default().quantile(0.5), None);
+    }
+
+    #[test]
+    fn merging_loses_nothing() {
+        let (mut left, mut right, mut both) = (
+            SampleCounts::default(),
+            SampleCounts::default(),
+            SampleCounts::default(),
+        );
+        for ns in [900, 5_000_000, 5_000_001, 70_000_000] {
+            left.record(ns);
+            both.record(ns);
+        }
+        for ns in [1_000, 5_000_000, 900_000_000] {
+            right.record(ns);
+            both.record(ns);
+        }
+        left.merge(&right);
+        assert_eq!(left, both);
+    }
+}

@@ -1,0 +1,55 @@
+//! The result of one cycle.
+
+use std::time::{Duration, SystemTime};
+
+use super::{ConnectionRow, MemberRow, OwnStats, PeerRow, ProcessRow};
+
+/// A complete cycle. Shared behind an `Arc`; never changed.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// 1 for the first cycle.
+    pub sequence: u64,
+    /// When the cycle ended.
+    pub at: SystemTime,
+    /// Time covered by rates: since the cycle before; zero in the first.
+    pub interval: Duration,
+    /// The host as a whole.
+    pub host: HostOverview,
+    /// TCP groups, heaviest first within a direction, `other` last.
+    pub peers: Vec<PeerRow>,
+    /// Process groups, heaviest first, `other` last.
+    pub processes: Vec<ProcessRow>,
+    /// Live connections; empty unless details were asked for.
+    pub connections: Vec<ConnectionRow>,
+    /// Single processes; empty unless details were asked for.
+    pub members: Vec<MemberRow>,
+    /// The agent itself.
+    pub own: OwnStats,
+}
+
+/// One line about the host, from `/proc`. Absent fields could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HostOverview {
+    /// Online CPUs.
+    pub cpus: Option<u64>,
+    /// CPUs busy over the last cycle (1.0 = one CPU).
+    pub cpu_busy: Option<f64>,
+    /// Total memory, bytes.
+    pub memory_total: Option<u64>,
+    /// Available memory, bytes.
+    pub memory_available: Option<u64>,
+    /// Total swap, bytes.
+    pub swap_total: Option<u64>,
+    /// Free swap, bytes.
+    pub swap_free: Option<u64>,
+    /// Load averages over 1, 5 and 15 minutes.
+    pub load: Option<[f64; 3]>,
+}
+
+/// What the birth of a series waits for (`expose` knows, `aggregate` asks).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BirthGate {
+    /// Every scraper active in the last 10 minutes has been served some snapshot with this
+    /// sequence or a later one; `None`: no scraper is active, nothing needs to wait.
+    pub served_floor: Option<u64>,
+}

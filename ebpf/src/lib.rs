@@ -1,0 +1,13 @@
+//! What kernel programs and user space share: wire records, the bucket scheme and the table of
+//! structure offsets. `no_std`, and unit-tested on the host.
+//!
+//! ```text
+//! bucket   one latency scheme from the kernel to PromQL (Prometheus native histogram, schema 3)
+//! offsets  where the running kernel keeps each structure member we read
+//! wire     fixed records written by iterators and ring buffers
+//! ```
+#![no_std]
+
+pub mod bucket;
+pub mod offsets;
+pub mod wire;

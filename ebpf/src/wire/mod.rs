@@ -1,0 +1,30 @@
+//! Fixed records crossing from the kernel to user space. Native endianness, explicit padding,
+//! sizes asserted: a record is copied as bytes and read back as the same type.
+
+mod exec;
+mod sock;
+mod task;
+
+pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
+pub use sock::{Direction, ListenBind, SockKind, SockRecord, SockTotals, tcp_state};
+pub use task::{TaskFlags, TaskKind, TaskRecord, TaskTotals, ThreadRecord};
+
+/// Value of a `u32` field that the running kernel could not tell.
+pub const UNKNOWN_U32: u32 = u32::MAX;
+
+/// Marks types that may be read from any byte pattern of their size.
+///
+/// # Safety
+/// The type is `repr(C)`, has no padding, and every bit pattern is valid.
+pub unsafe trait Record: Copy + 'static {}
+
+/// Reads one record from the front of `bytes`; `None` if they are too short.
+#[inline]
+pub fn read<T: Record>(bytes: &[u8]) -> Option<T> {
+    if bytes.len() < size_of::<T>() {
+        return None;
+    }
+    // SAFETY: `Record` promises that any bytes form a valid value, the length was checked, and
+    // `read_unaligned` asks nothing of the alignment.
+    Some(unsafe { core::ptr::read_unaligned(bytes.as_ptr().cast::<T>()) })
+}

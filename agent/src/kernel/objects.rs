@@ -54,6 +54,25 @@ pub const TCP: ObjectSpec = ObjectSpec {
     ],
 };
 
+/// TCP without socket storage.
+pub const TCP_HASH: ObjectSpec = ObjectSpec {
+    name: "tcp_hash",
+    bytes: embedded!("tcp_hash"),
+    programs: &[
+        ProgramSpec {
+            name: "tcp_state_changed",
+            hook: Hook::Tracepoint("inet_sock_set_state", 3),
+            needs: SOCKET,
+        },
+        ProgramSpec {
+            name: "tcp_destroyed",
+            hook: Hook::Tracepoint("tcp_destroy_sock", 1),
+            needs: &[],
+        },
+        ProgramSpec { name: "tcp_walk", hook: Hook::Iterator("tcp"), needs: SOCKET },
+    ],
+};
+
 /// Processes.
 pub const TASKS: ObjectSpec = ObjectSpec {
     name: "task",
@@ -88,7 +107,7 @@ mod tests {
             return;
         }
         let kernel = Kernel::probe().unwrap();
-        for spec in [&TCP, &TASKS] {
+        for spec in [&TCP, &TCP_HASH, &TASKS] {
             let object = kernel.load(spec, &[]).unwrap();
             for program in spec.programs {
                 assert_eq!(object.refusal(program.name), None);

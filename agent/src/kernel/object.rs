@@ -4,6 +4,7 @@
 use std::{os::fd::{AsFd, BorrowedFd}, path::PathBuf};
 
 use anyhow::Context as _;
+use aya_log::EbpfLogger;
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{Map, MapData, PerCpuArray, RingBuf},
@@ -72,20 +73,29 @@ pub struct Kernel {
     types: AyaBtf,
     globals: Globals,
     overrides: Option<PathBuf>,
+    /// Whether kernel programs say what they see.
+    log: bool,
 }
 
+/// Everything, in the library's numbering of levels.
+const LOG_ALL: u8 = 5;
+/// Nothing: the verifier then removes the calls.
+const LOG_NONE: u8 = 0;
+/// Smallest ring buffer there is, for logs nobody reads.
+const LOG_UNUSED_BYTES: u32 = 4096;
+
 impl Kernel {
-    /// Reads the kernel's types.
+    /// Reads the kernel's types; with `log` the programs' diagnostics go to the agent's log.
     ///
     /// # Errors
     /// There are none, or they cannot be read.
-    pub fn probe() -> anyhow::Result<Self> {
+    pub fn probe(log: bool) -> anyhow::Result<Self> {
         let btf = Btf::of_kernel()?;
         let globals = Globals::resolve(&btf);
         let types = AyaBtf::from_sys_fs().context("cannot parse the kernel's type information")?;
         // Lets a developer or the build's own check try objects that are not embedded.
         let overrides = std::env::var_os("HOSTLENS_EBPF_DIR").map(PathBuf::from);
-        Ok(Self { btf, types, globals, overrides })
+        Ok(Self { btf, types, globals, overrides, log })
     }
 
     /// Offsets on this kernel.
@@ -109,6 +119,11 @@ impl Kernel {
         for (name, value) in self.globals.values() {
             loader.override_global(name, value, false);
         }
+        let level: &u8 = if self.log { &LOG_ALL } else { &LOG_NONE };
+        loader.override_global(aya_log::LEVEL, level, false);
+        if !self.log {
+            loader.map_max_entries("AYA_LOGS", LOG_UNUSED_BYTES);
+        }
         for ring in rings {
             loader.map_max_entries(ring.map, ring.bytes);
         }
@@ -118,7 +133,14 @@ impl Kernel {
             None => loader.load(spec.bytes),
         };
         let ebpf = loaded.map_err(|error| KernelError(one_line(&error)))?;
-        let mut object = LoadedObject { name: spec.name, ebpf, statuses: Vec::new() };
+        let mut ebpf = ebpf;
+        let logger = match self.log {
+            true => aya_log::EbpfLogger::init(&mut ebpf)
+                .map_err(|error| tracing::warn!("no diagnostics from {}: {error}", spec.name))
+                .ok(),
+            false => None,
+        };
+        let mut object = LoadedObject { name: spec.name, ebpf, statuses: Vec::new(), logger };
         for program in spec.programs {
             let state = self.start(&mut object.ebpf, program);
             object.statuses.push((*program, state));
@@ -169,6 +191,7 @@ pub struct LoadedObject {
     name: &'static str,
     ebpf: Ebpf,
     statuses: Vec<(ProgramSpec, ProgramState)>,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
 impl LoadedObject {
@@ -203,6 +226,13 @@ impl LoadedObject {
         match self.ebpf.map(name)? {
             Map::SkStorage(map) | Map::HashMap(map) | Map::Unsupported(map) => Some(map.fd().as_fd()),
             _ => None,
+        }
+    }
+
+    /// Passes the programs' diagnostics on to the agent's log.
+    pub fn flush_log(&mut self) {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
         }
     }
 
@@ -264,7 +294,6 @@ fn refusal(error: &ProgramError) -> ProgramState {
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         let log = verifier_log.to_string();
         tracing::debug!(log, "verifier");
-        if std::env::var_os("VLOG").is_some() { eprintln!("{log}"); }
         let complaint = log
             .lines()
             .map(str::trim)

@@ -106,7 +106,7 @@ mod tests {
             println!("SKIP: loading programs needs root and BTF");
             return;
         }
-        let kernel = Kernel::probe().unwrap();
+        let kernel = Kernel::probe(false).unwrap();
         for spec in [&TCP, &TCP_HASH, &TASKS] {
             let object = kernel.load(spec, &[]).unwrap();
             for program in spec.programs {
@@ -122,7 +122,7 @@ mod tests {
             println!("SKIP: loading programs needs root");
             return;
         }
-        let kernel = Kernel::probe().unwrap();
+        let kernel = Kernel::probe(false).unwrap();
         let object = kernel.load(&TASKS, &[]).unwrap();
         let mut walker = Walker::link(object.iterator("task_walk").unwrap(), Target::All).unwrap();
         let mut found = None;

@@ -10,6 +10,7 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
+use aya_log_ebpf::{debug, warn};
 use hostlens_ebpf::{
     probe::{iter, task},
     wire::{ExecRecord, TaskRecord, TaskTotals},
@@ -51,8 +52,10 @@ pub fn task_freed(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's only argument is a task.
     let Some(record) = (unsafe { task::ended(ctx.arg(0)) }) else { return 0 };
     if TASK_EVENTS.output(record, NO_WAKEUP).is_ok() {
+        debug!(&ctx, "process {} ended", record.tgid);
         return 0;
     }
+    warn!(&ctx, "no room for the final record of process {}", record.tgid);
     if let Some(totals) = TASK_OVERFLOW.get_ptr_mut(0) {
         // SAFETY: a slot of this CPU; the program does not nest on one CPU.
         unsafe {

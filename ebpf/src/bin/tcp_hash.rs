@@ -13,6 +13,7 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
+use aya_log_ebpf::debug;
 use hostlens_ebpf::{
     offsets::at,
     probe::{iter, load::member, tcp},
@@ -61,6 +62,7 @@ impl tcp::Sockets for Hash {
 pub fn tcp_state_changed(ctx: BtfTracePointContext) -> i32 {
     let sk: *const u8 = ctx.arg(0);
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    debug!(&ctx, "socket state {} -> {}", old, new);
     // SAFETY: the tracepoint's first argument is a socket.
     if unsafe { is_tcp(sk) } {
         tcp::on_transition(&STATES, &ENDS, sk, old as u8, new as u8);

@@ -1,19 +1,17 @@
-//! TCP through kernel programs: one walk over all sockets with storage, in every namespace, and
+//! TCP through socket storage: one walk over all sockets that carry it, in every namespace, and
 //! the final records of those that end in between.
 
-use aya::maps::{MapData, PerCpuArray, RingBuf};
-use hostlens_ebpf::wire::{self, SockRecord, SockTotals};
 use rustc_hash::FxHashSet;
 
-use super::netns::{self, EnterError, Namespace};
+use super::{
+    ends::{Ends, take_records},
+    netns::{self, EnterError, Namespace},
+};
 use crate::{
     collect::TcpSink,
-    kernel::{Kernel, LoadedObject, RingBytes, Target, WalkError, Walker, objects},
-    model::{MapFill, ProgramStatus},
+    kernel::{Kernel, LoadedObject, Target, WalkError, Walker, objects},
+    model::ProgramStatus,
 };
-
-/// Final records in flight: enough for 8,000 connections that end between two polls.
-pub const RING_BYTES: u32 = 1 << 20;
 
 /// What seeding one namespace gave.
 #[derive(Debug)]
@@ -30,11 +28,8 @@ pub enum Seeded {
 pub struct TcpBpf {
     walker: Walker,
     seeder: Walker,
-    ends: RingBuf<MapData>,
-    overflow: PerCpuArray<MapData, SockTotals>,
+    ends: Ends,
     seeded: FxHashSet<u32>,
-    malformed: u64,
-    fill: MapFill,
     // Last: programs stay attached until everything that uses them is gone.
     object: LoadedObject,
 }
@@ -45,42 +40,30 @@ impl TcpBpf {
     /// # Errors
     /// One line saying what this kernel lacks or refused, and the programs' states.
     pub fn start(kernel: &Kernel, ring_bytes: u32) -> Result<Self, (String, Vec<ProgramStatus>)> {
-        let rings = [RingBytes { map: "SOCK_ENDS", bytes: ring_bytes }];
-        let mut object =
-            kernel.load(&objects::TCP, &rings).map_err(|error| (error.to_string(), Vec::new()))?;
+        let mut object = kernel
+            .load(&objects::TCP, &[Ends::sized(ring_bytes)])
+            .map_err(|error| (error.to_string(), Vec::new()))?;
         for program in ["tcp_state_changed", "tcp_walk", "tcp_seed"] {
             if let Some(why) = object.refusal(program) {
                 return Err((why, object.programs()));
             }
         }
-        match Self::assemble(&mut object, ring_bytes) {
-            Ok((walker, seeder, ends, overflow)) => Ok(Self {
-                walker,
-                seeder,
-                ends,
-                overflow,
-                seeded: FxHashSet::default(),
-                malformed: 0,
-                fill: MapFill { map: "SOCK_ENDS", used: 0, capacity: u64::from(ring_bytes) },
-                object,
-            }),
+        match Self::link(&mut object, ring_bytes) {
+            Ok((walker, seeder, ends)) => {
+                Ok(Self { walker, seeder, ends, seeded: FxHashSet::default(), object })
+            }
             Err(error) => Err((format!("{error:#}"), object.programs())),
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "the parts of one constructor")]
-    fn assemble(
-        object: &mut LoadedObject,
-        _ring_bytes: u32,
-    ) -> anyhow::Result<(Walker, Walker, RingBuf<MapData>, PerCpuArray<MapData, SockTotals>)> {
-        let ends = object.ring("SOCK_ENDS")?;
-        let overflow = object.per_cpu("SOCK_OVERFLOW")?;
+    fn link(object: &mut LoadedObject, ring_bytes: u32) -> anyhow::Result<(Walker, Walker, Ends)> {
+        let ends = Ends::take(object, ring_bytes)?;
         let sockets = object.map("SOCKETS").ok_or_else(|| anyhow::anyhow!("no map SOCKETS"))?;
         let walk = object.iterator("tcp_walk").ok_or_else(|| anyhow::anyhow!("no tcp_walk"))?;
         let seed = object.iterator("tcp_seed").ok_or_else(|| anyhow::anyhow!("no tcp_seed"))?;
         let walker = Walker::link(walk, Target::Map(sockets))?;
         let seeder = Walker::link(seed, Target::All)?;
-        Ok((walker, seeder, ends, overflow))
+        Ok((walker, seeder, ends))
     }
 
     /// Gives the older sockets of namespaces not seen before their storage. Sockets opened since
@@ -101,18 +84,13 @@ impl TcpBpf {
     }
 
     /// Forgets namespaces that ended: their inode numbers may be reused.
-    pub fn retain_seeded(&mut self, alive: impl Fn(u32) -> bool) {
+    pub fn forget_namespaces_but(&mut self, alive: impl Fn(u32) -> bool) {
         self.seeded.retain(|&inode| alive(inode));
     }
 
     /// Whether a namespace was seeded.
     pub fn is_seeded(&self, inode: u32) -> bool {
         self.seeded.contains(&inode)
-    }
-
-    /// Namespaces seeded so far.
-    pub fn seeded(&self) -> u64 {
-        self.seeded.len() as u64
     }
 
     fn seed_one(&mut self, namespace: &Namespace) -> Seeded {
@@ -124,8 +102,9 @@ impl TcpBpf {
         };
         let mut sockets = 0;
         let walked = self.seeder.drain(opened, |bytes| {
-            sockets += (bytes.len() / size_of::<u64>()) as u64;
-            bytes.len() / size_of::<u64>() * size_of::<u64>()
+            let whole = bytes.len() / size_of::<u64>();
+            sockets += whole as u64;
+            whole * size_of::<u64>()
         });
         match walked {
             Ok(()) => Seeded::Sockets(sockets),
@@ -138,54 +117,18 @@ impl TcpBpf {
     /// # Errors
     /// The walk broke off; what came before was delivered.
     pub fn walk(&mut self, sink: &mut dyn TcpSink) -> Result<(), WalkError> {
-        self.walker.walk(|bytes| {
-            let mut at = 0;
-            while let Some(record) = wire::read::<SockRecord>(&bytes[at..]) {
-                sink.socket(&record);
-                at += size_of::<SockRecord>();
-            }
-            at
-        })
+        self.walker.walk(|bytes| take_records(bytes, sink, |_| {}))
     }
 
-    /// Hands the final records that came in since the last call to the sink, then the totals of
-    /// those that found no room.
+    /// Hands the final records that came in since the last call to the sink.
     pub fn drain(&mut self, sink: &mut dyn TcpSink) {
-        let mut bytes = 0;
-        while let Some(item) = self.ends.next() {
-            bytes += item.len() as u64 + 8;
-            match wire::read::<SockRecord>(&item) {
-                Some(record) => sink.socket(&record),
-                None => self.malformed += 1,
-            }
-        }
-        self.fill.used = bytes;
-        sink.lost(&self.totals());
+        self.ends.drain(sink, |_| {});
+        self.object.flush_log();
     }
 
-    fn totals(&self) -> [SockTotals; 3] {
-        let mut totals = [SockTotals::default(); 3];
-        for (index, total) in totals.iter_mut().enumerate() {
-            let Ok(values) = self.overflow.get(&(index as u32), 0) else { continue };
-            for value in values.iter() {
-                total.connections += value.connections;
-                total.sent_bytes += value.sent_bytes;
-                total.received_bytes += value.received_bytes;
-                total.data_segs_out += value.data_segs_out;
-                total.total_retrans += value.total_retrans;
-            }
-        }
-        totals
-    }
-
-    /// Final records that could not be decoded.
-    pub fn malformed(&self) -> u64 {
-        self.malformed
-    }
-
-    /// Bytes found in the ring buffer at the last poll.
-    pub fn fill(&self) -> MapFill {
-        self.fill
+    /// Losses and fill.
+    pub fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// State of the programs.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::descendants::Descendants;
 use crate::tree::Tree;
-use crate::{docs, ebpf, sh, test};
+use crate::{docs, ebpf, sh, test, vm};
 
 /// How a step ended that did not fail.
 enum Outcome {
@@ -17,7 +17,7 @@ enum Outcome {
 /// A check: its name and what it does.
 type Step = (&'static str, fn(&Tree) -> Result<Outcome>);
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("format", format),
     ("lints", lints),
     ("kernel lints", kernel_lints),
@@ -25,6 +25,7 @@ const STEPS: [Step; 7] = [
     ("generated files", generated),
     ("kernel objects", objects),
     ("tests", tests),
+    ("other kernels", other_kernels),
 ];
 
 /// Runs the checks and prints what each took.
@@ -109,6 +110,15 @@ fn objects(tree: &Tree) -> Result<Outcome> {
 fn tests(tree: &Tree) -> Result<Outcome> {
     test::run(tree, &test::Args::default())?;
     Ok(Outcome::Passed)
+}
+
+fn other_kernels(tree: &Tree) -> Result<Outcome> {
+    let args = vm::Args {
+        quick: true,
+        ..vm::Args::default()
+    };
+    let skipped = vm::run(tree, &args)?;
+    Ok(skipped.map_or(Outcome::Passed, Outcome::Skipped))
 }
 
 /// Does `work` where the kernel programs can be compiled; elsewhere skips it with the reason.

@@ -4,6 +4,7 @@
 //! ebpf  compiles the kernel programs into ebpf/prebuilt, or checks what is there
 //! docs  writes the generated pages, or checks them
 //! test  unit tests, then end-to-end tests on this kernel
+//! vm    boots other kernels and tries hostlens there
 //! ci    every check, in the order a reviewer would want to hear of a failure
 //! ```
 
@@ -14,6 +15,7 @@ mod ebpf;
 mod sh;
 mod test;
 mod tree;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -40,7 +42,9 @@ enum Task {
     Docs(docs::Args),
     /// Unit tests, then end-to-end tests on the running kernel
     Test(test::Args),
-    /// All checks: format, lints, documentation, kernel objects, tests
+    /// Boot other kernels under emulation and try hostlens there
+    Vm(vm::Args),
+    /// All checks: format, lints, documentation, kernel objects, tests, other kernels
     Ci,
 }
 
@@ -60,6 +64,12 @@ fn run(args: Args) -> Result<()> {
         Task::Ebpf(args) => ebpf::run(&tree, &args),
         Task::Docs(args) => docs::run(&tree, &args),
         Task::Test(args) => test::run(&tree, &args),
+        Task::Vm(args) => {
+            if let Some(reason) = vm::run(&tree, &args)? {
+                println!("skipped: {reason}");
+            }
+            Ok(())
+        }
         Task::Ci => ci::run(&tree),
     }
 }

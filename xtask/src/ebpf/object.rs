@@ -20,7 +20,11 @@ pub fn strip(bytes: &[u8]) -> Result<Vec<u8>> {
     }
     elf.delete_orphans();
     // The linker keeps the names of sections and symbols in one table; the writer wants two.
-    if !elf.sections.iter().any(|section| matches!(section.data, SectionData::SectionString)) {
+    if !elf
+        .sections
+        .iter()
+        .any(|section| matches!(section.data, SectionData::SectionString))
+    {
         let names = elf.sections.add();
         names.name = b".shstrtab".as_slice().into();
         names.sh_type = SHT_STRTAB;

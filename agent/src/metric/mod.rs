@@ -19,6 +19,7 @@ mod tests;
 use crate::model::Histogram;
 
 pub use own::OWN_FAMILIES;
+pub(crate) use own::program_state;
 pub use peer::{PEER_FAMILIES, PEER_LABELS};
 pub use process::{PROCESS_FAMILIES, PROCESS_LABELS, exit_reason};
 pub use reference::{Area, areas, reference};

@@ -13,7 +13,13 @@ use anyhow::Context;
 use crate::model::Snapshot;
 
 use super::{
-    Feed, human::Unit, json, notice::notice, options::TopOptions, overview, rows, terminal::Ending,
+    Feed,
+    human::Unit,
+    json,
+    notice::{Cure, notice},
+    options::TopOptions,
+    overview, rows,
+    terminal::Ending,
     text,
 };
 
@@ -71,8 +77,8 @@ pub fn render(options: &TopOptions, snapshot: &Snapshot) -> String {
         let _ = write!(out, "{} {}   ", figure.name, figure.text);
     }
     out.truncate(out.trim_end().len());
-    let _ = writeln!(out, "\n{}", overview::agent(snapshot));
-    if let Some(notice) = notice(&snapshot.own) {
+    let _ = writeln!(out, "\n{}", overview::agent(snapshot).join("  "));
+    if let Some(notice) = notice(&snapshot.own, Cure::here()) {
         let _ = writeln!(out, "{notice}");
     }
     let table = options.view.table();

@@ -24,6 +24,7 @@ pub struct History {
     views: [FxHashMap<RowKey, Track>; View::ALL.len()],
     samples: usize,
     sequence: u64,
+    observed: usize,
 }
 
 /// The past of one line: a ring for each tracked column of its view; NaN where there was no value.
@@ -42,11 +43,6 @@ impl History {
         }
     }
 
-    /// Number of samples that make up [`SPAN`].
-    pub fn samples(&self) -> usize {
-        self.samples
-    }
-
     /// Takes a snapshot in; one already taken is ignored. `selected` is remembered even where
     /// there is no room for others.
     pub fn observe(&mut self, snapshot: &Snapshot, selected: Option<&RowKey>) {
@@ -54,6 +50,7 @@ impl History {
             return;
         }
         self.sequence = snapshot.sequence;
+        self.observed += 1;
         for (view, tracks) in View::ALL.into_iter().zip(&mut self.views) {
             let table = view.table();
             let columns = table
@@ -89,9 +86,40 @@ impl History {
         }
     }
 
-    /// The past of a line in its `which`-th tracked column, oldest first.
-    pub fn of(&self, view: View, key: &RowKey, which: usize) -> Option<&VecDeque<f32>> {
-        self.views.get(view.index())?.get(key)?.rings.get(which)
+    /// The past of a line in its `which`-th tracked column in `cells` steps.
+    pub fn of(&self, view: View, key: &RowKey, which: usize, cells: usize) -> Option<Past> {
+        let ring = self.views.get(view.index())?.get(key)?.rings.get(which)?;
+        Some(Past::of(ring, self.samples, self.observed, cells))
+    }
+}
+
+/// The past of a line, ready to be drawn.
+#[derive(Debug, PartialEq)]
+pub struct Past {
+    /// The largest value of each step, newest last; `None` where there was none.
+    pub steps: Vec<Option<f32>>,
+    /// The largest of them; `None` without any.
+    pub max: Option<f32>,
+}
+
+impl Past {
+    /// Steps begin at fixed samples, counted by `observed`, so that they do not change while they
+    /// move along.
+    fn of(ring: &VecDeque<f32>, samples: usize, observed: usize, cells: usize) -> Self {
+        let mut steps = vec![None; cells];
+        let per_step = samples.div_ceil(cells.max(1)).max(1);
+        let missing = per_step - 1 - observed.saturating_sub(1) % per_step;
+        for (age, &value) in ring.iter().rev().enumerate() {
+            let back = (age + missing) / per_step;
+            let at = cells.checked_sub(1 + back);
+            if let Some(step) = at.and_then(|at| steps.get_mut(at))
+                && !value.is_nan()
+            {
+                *step = Some(step.map_or(value, |so_far: f32| so_far.max(value)));
+            }
+        }
+        let max = steps.iter().copied().flatten().reduce(f32::max);
+        Self { steps, max }
     }
 }
 
@@ -102,26 +130,40 @@ fn push(ring: &mut VecDeque<f32>, value: Option<f64>, samples: usize) {
     ring.push_back(value.map_or(f32::NAN, |value| value as f32));
 }
 
-/// `cells` heights between 0 and 1 with the newest at the end, `None` where there was no value,
-/// and the largest value. Each cell holds the largest of the samples that fall into it.
-pub fn heights(ring: &VecDeque<f32>, samples: usize, cells: usize) -> (Vec<Option<f32>>, f32) {
-    let mut maxima = vec![f32::NAN; cells];
-    if cells == 0 {
-        return (Vec::new(), 0.0);
-    }
-    let per_cell = samples.div_ceil(cells).max(1);
-    for (age, &value) in ring.iter().rev().enumerate() {
-        let at = cells.checked_sub(1 + age / per_cell);
-        if let Some(cell) = at.and_then(|at| maxima.get_mut(at)) {
-            // `max` of NaN and a number is the number.
-            *cell = cell.max(value);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_hold_the_largest_and_stand_still_while_they_move() {
+        let mut ring = VecDeque::new();
+        let mut before: Option<Past> = None;
+        for observed in 1..200 {
+            push(&mut ring, Some(f64::from((observed * 37) % 101)), 120);
+            let past = Past::of(&ring, 120, observed as usize, 40);
+            assert_eq!(past.steps.len(), 40);
+            if let Some(before) = before {
+                let moved = usize::from(observed % 3 == 1);
+                assert_eq!(
+                    past.steps[2..38],
+                    before.steps[2 + moved..38 + moved],
+                    "{observed}"
+                );
+            }
+            before = Some(past);
         }
     }
-    let top = maxima.iter().copied().fold(f32::NAN, f32::max);
-    let height = |value: f32| {
-        let relative = if top > 0.0 { value / top } else { 0.0 };
-        (!value.is_nan()).then_some(relative)
-    };
-    let top_or_zero = if top.is_nan() { 0.0 } else { top };
-    (maxima.into_iter().map(height).collect(), top_or_zero)
+
+    #[test]
+    fn unknown_is_a_hole_and_not_zero() {
+        let mut ring = VecDeque::new();
+        for value in [Some(0.0), None, Some(4.0)] {
+            push(&mut ring, value, 30);
+        }
+        let past = Past::of(&ring, 30, 3, 30);
+        assert_eq!(past.steps[27..], [Some(0.0), None, Some(4.0)]);
+        assert_eq!(past.steps[26], None);
+        assert_eq!(past.max, Some(4.0));
+        assert_eq!(Past::of(&ring, 30, 3, 0).max, None);
+    }
 }

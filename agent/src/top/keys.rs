@@ -59,8 +59,8 @@ pub enum Action {
 pub const HELP: &[(&str, &str)] = &[
     ("1 2 3  F2  Tab", "view: processes, peers, connections"),
     (
-        "Up Down PgUp PgDn Home End",
-        "select a line; it is followed when it moves",
+        "Arrows PgUp PgDn",
+        "select a line; it is followed when it moves (Home: the first)",
     ),
     (
         "F3 /  F4 \\",

@@ -1,5 +1,7 @@
 //! What is missing and how to get it, in one line.
 
+use std::os::unix::fs::MetadataExt;
+
 use crate::model::{OwnStats, SourceStatus};
 
 /// Words in a reason that point to missing privileges.
@@ -12,68 +14,69 @@ const PRIVILEGE: [&str; 6] = [
     "root",
 ];
 
+/// What would give a process more to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cure(&'static str);
+
+impl Cure {
+    /// For this process: root, or what root lacks here.
+    pub fn here() -> Self {
+        let own = std::fs::metadata("/proc/self");
+        Self::of(own.is_ok_and(|own| own.uid() == 0))
+    }
+
+    fn of(root: bool) -> Self {
+        Self(if root {
+            "grant CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN"
+        } else {
+            "run as root (sudo)"
+        })
+    }
+}
+
 /// One line about what the sources cannot tell; `None` if all are at their best and everything is
 /// in reach.
-pub fn notice(own: &OwnStats) -> Option<String> {
-    let degraded: Vec<&SourceStatus> = own
+pub fn notice(own: &OwnStats, Cure(cure): Cure) -> Option<String> {
+    let degraded: Vec<(&SourceStatus, &str)> = own
         .sources
         .iter()
-        .filter(|source| source.degraded.is_some())
+        .filter_map(|source| Some((source, source.degraded.as_deref()?)))
         .collect();
-    let Some(first) = degraded.first() else {
-        return unreadable(own);
+    let Some((first, reason)) = degraded.first() else {
+        return match own.scope.namespaces_unreadable {
+            0 => None,
+            many => Some(format!("missing: {many} network namespaces; {cure}")),
+        };
     };
     let absent: Vec<&str> = degraded
         .iter()
-        .filter(|source| source.source == "absent")
-        .map(|source| meaning(source.signal))
+        .filter(|(source, _)| source.source == "absent")
+        .map(|(source, _)| meaning(source.signal))
         .collect();
     let what = if absent.is_empty() {
-        let mut weaker: Vec<&str> = Vec::new();
-        for source in &degraded {
-            let area = area(source.signal);
-            if !weaker.contains(&area) {
-                weaker.push(area);
-            }
-        }
-        format!("{} from {}", weaker.join(", "), short(first.source))
+        format!("{} only from {}", area(first.signal), short(first.source))
     } else {
-        format!("not seen: {}", absent.join(", "))
+        format!("missing: {}", absent.join(", "))
     };
-    let denied = degraded.iter().any(|source| {
-        let reason = source
-            .degraded
-            .as_deref()
-            .unwrap_or_default()
-            .to_lowercase();
+    let denied = degraded.iter().any(|(_, reason)| {
+        let reason = reason.to_lowercase();
         PRIVILEGE.iter().any(|word| reason.contains(word))
     });
-    let cure = if denied {
-        "run as root (sudo hostlens top)".to_string()
+    let line = if denied {
+        format!("{what}; {cure}")
     } else {
-        let reason = first.degraded.as_deref().unwrap_or_default();
-        format!("{reason}; see hostlens doctor")
+        format!("{what}: {reason}; see hostlens doctor")
     };
-    Some(format!("{what}: {cure}").replace(['\n', '\r'], " "))
-}
-
-fn unreadable(own: &OwnStats) -> Option<String> {
-    match own.scope.namespaces_unreadable {
-        0 => None,
-        1 => Some("1 network namespace is not readable: run as root (sudo hostlens top)".into()),
-        many => Some(format!(
-            "{many} network namespaces are not readable: run as root (sudo hostlens top)"
-        )),
-    }
+    Some(line.replace(['\n', '\r'], " "))
 }
 
 /// What a person misses without a signal.
 fn meaning(signal: &str) -> &str {
     match signal {
         "tcp_live" => "connections",
-        "tcp_ended" => "connections shorter than a cycle",
+        "tcp_ended" => "short-lived connections",
         "process_live" => "processes",
-        "process_ended" => "processes shorter than a cycle",
+        "process_ended" => "short-lived processes",
         other => other,
     }
 }
@@ -92,11 +95,11 @@ fn short(source: &str) -> &str {
     }
 }
 
-/// Each area with the source of its living objects: `tcp bpf  process procfs`.
+/// Each area with the source of its living objects: `tcp: bpf  process: procfs`.
 pub fn sources(own: &OwnStats) -> String {
     let live = own.sources.iter().filter_map(|source| {
         let area = source.signal.strip_suffix("_live")?;
-        Some(format!("{area} {}", short(source.source)))
+        Some(format!("{area}: {}", short(source.source)))
     });
     live.collect::<Vec<_>>().join("  ")
 }
@@ -128,39 +131,46 @@ mod tests {
 
     #[test]
     fn silent_when_nothing_is_missing() {
-        assert_eq!(
-            notice(&own(vec![source("tcp_live", "bpf_iter_tcp", None)])),
-            None
-        );
+        let own = own(vec![source("tcp_live", "bpf_iter_tcp", None)]);
+        assert_eq!(notice(&own, Cure::of(true)), None);
     }
 
     #[test]
-    fn names_what_is_not_seen_and_the_cure_once() {
+    fn what_is_missing_and_its_cure_fit_on_a_line() {
         let why = "bpf(2): Operation not permitted\n(errno 1)";
-        let line = notice(&own(vec![
+        let own = own(vec![
             source("tcp_live", "sock_diag", Some(why)),
             source("tcp_ended", "absent", Some(why)),
             source("process_live", "procfs", Some(why)),
             source("process_ended", "absent", Some(why)),
-        ]));
+        ]);
+        let line = notice(&own, Cure::of(false)).unwrap_or_default();
         assert_eq!(
-            line.as_deref(),
-            Some(
-                "not seen: connections shorter than a cycle, processes shorter than a cycle: \
-                 run as root (sudo hostlens top)"
-            )
+            line,
+            "missing: short-lived connections, short-lived processes; run as root (sudo)"
         );
+        assert!(line.len() <= 80);
     }
 
     #[test]
     fn other_reasons_are_passed_on() {
-        let line = notice(&own(vec![
+        let own = own(vec![
             source("tcp_live", "sock_diag", Some("no BTF in this kernel")),
             source("tcp_names", "sock_diag", Some("no BTF in this kernel")),
-        ]));
+        ]);
         assert_eq!(
-            line.as_deref(),
-            Some("tcp from sock_diag: no BTF in this kernel; see hostlens doctor")
+            notice(&own, Cure::of(true)).as_deref(),
+            Some("tcp only from sock_diag: no BTF in this kernel; see hostlens doctor")
+        );
+    }
+
+    #[test]
+    fn namespaces_out_of_reach() {
+        let mut own = own(Vec::new());
+        own.scope.namespaces_unreadable = 3;
+        assert_eq!(
+            notice(&own, Cure::of(true)).as_deref(),
+            Some("missing: 3 network namespaces; grant CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN")
         );
     }
 
@@ -171,6 +181,6 @@ mod tests {
             source("tcp_ended", "bpf", None),
             source("process_live", "procfs", None),
         ]);
-        assert_eq!(sources(&stats), "tcp bpf  process procfs");
+        assert_eq!(sources(&stats), "tcp: bpf  process: procfs");
     }
 }

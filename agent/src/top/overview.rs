@@ -73,25 +73,25 @@ fn used(name: &'static str, total: u64, free: u64) -> Figure {
     }
 }
 
-/// Sources, cost of the last cycle and reach.
-pub fn agent(snapshot: &Snapshot) -> String {
+/// Sources, cost of the last cycle, losses and reach: whole pieces, the most telling first.
+pub fn agent(snapshot: &Snapshot) -> Vec<String> {
     let own = &snapshot.own;
     let mut parts = vec![notice::sources(own)];
     if let Some(seconds) = notice::cycle_seconds(own) {
         let every = snapshot.interval.as_secs_f64();
         parts.push(format!("cycle {} every {every:.1}s", latency(seconds)));
     }
+    let lost: u64 = own.lost.iter().map(|lost| lost.count).sum();
+    if lost > 0 {
+        parts.push(format!("{lost} events lost"));
+    }
     parts.push(counted(own.scope.processes, "process", "processes"));
     parts.push(counted(own.scope.connections, "connection", "connections"));
     if own.scope.namespaces > 1 {
         parts.push(format!("{} net namespaces", own.scope.namespaces));
     }
-    let lost: u64 = own.lost.iter().map(|lost| lost.count).sum();
-    if lost > 0 {
-        parts.push(format!("{lost} events lost"));
-    }
     parts.retain(|part| !part.is_empty());
-    parts.join("  ")
+    parts
 }
 
 fn counted(count: u64, one: &str, many: &str) -> String {

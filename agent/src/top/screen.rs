@@ -16,7 +16,7 @@ use super::{
     Feed,
     history::History,
     keys::{self, Action},
-    notice::notice,
+    notice::{Cure, notice},
     options::TopOptions,
     rows,
     state::State,
@@ -52,6 +52,7 @@ struct App {
     state: State,
     history: History,
     theme: Theme,
+    cure: Cure,
     /// The newest snapshot with rates.
     newest: Option<Arc<Snapshot>>,
     /// The one shown; it lags behind while paused.
@@ -71,6 +72,7 @@ impl App {
             state: State::new(options)?,
             history: History::new(options.interval),
             theme: Theme::from_env(),
+            cure: Cure::here(),
             newest: None,
             shown: None,
             started: Instant::now(),
@@ -138,7 +140,7 @@ impl App {
             let theme = self.theme;
             return screen.draw(|frame| view::draw_waiting(frame, theme, slow));
         };
-        let notice = notice(&snapshot.own);
+        let notice = notice(&snapshot.own, self.cure);
         let rows = rows::build(&snapshot, &self.state.query());
         let stale = self.stale();
         screen.draw(|frame| {
@@ -179,7 +181,7 @@ impl App {
             return;
         };
         let rows = rows::build(&snapshot, &self.state.query());
-        let notice = notice(&snapshot.own).is_some();
+        let notice = notice(&snapshot.own, self.cure).is_some();
         let page = Areas::new(Rect::new(0, 0, width, height), notice).page();
         // What was typed since the last frame may have changed the list.
         self.state.settle(&rows, page);

@@ -25,6 +25,20 @@ pub fn cut(text: &str, cells: usize, ellipsis: &str) -> String {
     kept
 }
 
+/// `text` if it fits into `cells`, else its beginning and end around `ellipsis`: of an address the
+/// port must stay.
+pub fn cut_middle(text: &str, cells: usize, ellipsis: &str) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let Some(room) = cells.checked_sub(1) else {
+        return String::new();
+    };
+    let head = cut(text, room / 2 + 1, ellipsis);
+    let tail: Vec<char> = text.chars().rev().take(room - room / 2).collect();
+    head.chars().chain(tail.into_iter().rev()).collect()
+}
+
 /// `text` in exactly `cells`, on the left or on the right.
 pub fn pad(text: &str, cells: usize, right: bool) -> String {
     let space = " ".repeat(cells.saturating_sub(width(text)));
@@ -47,6 +61,15 @@ mod tests {
         assert_eq!(cut("abc", 0, "~"), "");
         for cells in 0..12 {
             assert!(width(&cut("a数b据c库", cells, "…")) <= cells);
+        }
+    }
+
+    #[test]
+    fn addresses_keep_their_ports() {
+        assert_eq!(cut_middle("[fd00:1::2]:40000", 12, "~"), "[fd00~:40000");
+        assert_eq!(cut_middle("10.0.0.1:80", 11, "~"), "10.0.0.1:80");
+        for cells in 0..20 {
+            assert!(width(&cut_middle("[fd00:1::2]:40000", cells, "~")) <= cells);
         }
     }
 

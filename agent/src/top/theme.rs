@@ -70,8 +70,12 @@ impl Theme {
 
     /// Bad.
     pub fn bad(self) -> Style {
-        self.colored(Color::Red)
-            .add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
+        let without = if self.color {
+            Modifier::BOLD
+        } else {
+            Modifier::BOLD | Modifier::UNDERLINED
+        };
+        self.colored(Color::Red).add_modifier(without)
     }
 
     /// The style of a number by its size.

@@ -85,7 +85,7 @@ const COLUMNS: &[Column] = &[
         "State, as ss prints it",
         Unit::Text,
         Width::Fixed(10),
-        6,
+        4,
         |item| read(item, |row| Value::text(row.state)),
     ),
     column(
@@ -103,7 +103,7 @@ const COLUMNS: &[Column] = &[
         "Lowest round-trip time the kernel knows: the way without queues",
         Unit::Latency,
         Width::Fixed(6),
-        7,
+        8,
         |item| read(item, |row| Value::nanos(row.min_rtt_ns)),
     ),
     column(
@@ -112,7 +112,7 @@ const COLUMNS: &[Column] = &[
         "Bytes received and not read by the application here",
         Unit::Bytes,
         Width::Fixed(6),
-        4,
+        5,
         |item| read(item, |row| Value::Number(row.unread_bytes as f64)),
     ),
     column(
@@ -121,7 +121,7 @@ const COLUMNS: &[Column] = &[
         "Bytes written and not acknowledged by the peer",
         Unit::Bytes,
         Width::Fixed(7),
-        4,
+        6,
         |item| read(item, |row| Value::Number(row.unacked_bytes as f64)),
     ),
     column(
@@ -150,7 +150,7 @@ const COLUMNS: &[Column] = &[
             "Segments retransmitted since it was opened",
             Unit::Count,
             Width::Fixed(5),
-            5,
+            7,
             |item| read(item, |row| Value::Number(row.retransmitted_segments as f64)),
         )
     },
@@ -160,7 +160,7 @@ const COLUMNS: &[Column] = &[
         "Payload bytes sent since it was opened",
         Unit::Bytes,
         Width::Fixed(5),
-        9,
+        10,
         |item| read(item, |row| Value::Number(row.sent_bytes as f64)),
     ),
     column(
@@ -169,7 +169,7 @@ const COLUMNS: &[Column] = &[
         "Payload bytes received since it was opened",
         Unit::Bytes,
         Width::Fixed(5),
-        9,
+        11,
         |item| read(item, |row| Value::Number(row.received_bytes as f64)),
     ),
     column(
@@ -178,7 +178,7 @@ const COLUMNS: &[Column] = &[
         "Inode number of its network namespace",
         Unit::Text,
         Width::Fixed(10),
-        8,
+        9,
         |item| read(item, |row| Value::Text(row.netns.to_string().into())),
     ),
 ];

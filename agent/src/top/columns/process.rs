@@ -215,7 +215,7 @@ const COLUMNS: &[Column] = &[
             "FD%",
             "Open descriptors in percent of the limit, worst process",
             Unit::Percent,
-            4,
+            5,
             8,
             |item| {
                 both(

@@ -1,15 +1,8 @@
 //! The selected line over the last minutes, as sparklines.
 
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use crate::top::{
-    columns::Column,
-    history::{SPAN, heights},
-    human,
-    human::Unit,
-    item::RowKey,
-    text,
-};
+use crate::top::{columns::Column, history::SPAN, human::Unit, item::RowKey, text, value::Value};
 
 use super::{Scene, put};
 
@@ -72,26 +65,30 @@ fn spark(
     key: &RowKey,
     which: usize,
 ) {
-    let Some(ring) = scene.history.of(scene.state.view, key, which) else {
-        return;
-    };
     let theme = scene.theme;
     let minutes = SPAN.as_secs() / 60;
     let cells = usize::from(area.width)
         .saturating_sub(column.header.len() + "  max 0000000  3 min  ".len())
         .min(60);
-    let (heights, top) = heights(ring, scene.history.samples(), cells);
+    let Some(past) = scene.history.of(scene.state.view, key, which, cells) else {
+        return;
+    };
+    let max = past.max.unwrap_or(0.0);
     let mut x = put(buffer, area, 0, column.header, theme.strong()) + 1;
-    for height in heights {
-        let bar = height.map_or(" ", |height| theme.bar(height));
-        let style = height.map_or_else(Default::default, |height| {
-            theme.shade(column.shade, f64::from(height * top))
+    for value in past.steps {
+        let bar = value.map_or(" ", |value| {
+            theme.bar(if max > 0.0 { value / max } else { 0.0 })
+        });
+        let style = value.map_or_else(Style::new, |value| {
+            // A bar has its own size: colour is all it takes from the shade.
+            let shade = theme.shade(column.shade, f64::from(value));
+            shade
+                .fg
+                .map_or_else(Style::new, |color| Style::new().fg(color))
         });
         x = put(buffer, area, x, bar, style);
     }
-    let scale = format!(
-        " max {}  {minutes} min",
-        human::format(f64::from(top), column.unit)
-    );
+    let max = Value::number(past.max.map(f64::from));
+    let scale = format!(" max {}  {minutes} min", max.show(column.unit));
     put(buffer, area, x, &scale, theme.faint());
 }

@@ -34,9 +34,13 @@ pub(super) fn agent(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
             put(buffer, area, 0, &line, scene.theme.bad());
         }
         None => {
-            let line = overview::agent(scene.snapshot);
-            let line = text::cut(&line, usize::from(area.width), scene.theme.ellipsis());
-            put(buffer, area, 0, &line, scene.theme.faint());
+            let mut x = 0;
+            for part in overview::agent(scene.snapshot) {
+                if usize::from(x) + text::width(&part) > usize::from(area.width) {
+                    break;
+                }
+                x = put(buffer, area, x, &part, scene.theme.faint()) + 2;
+            }
         }
     }
 }

@@ -11,7 +11,13 @@ use ratatui::{Frame, buffer::Buffer, layout::Rect, style::Style};
 
 use crate::model::Snapshot;
 
-use super::{history::History, rows::Row, state::State, text, theme::Theme};
+use super::{
+    history::History,
+    rows::Row,
+    state::{Mode, State},
+    text,
+    theme::Theme,
+};
 
 /// Everything a frame shows.
 pub struct Scene<'a> {
@@ -97,11 +103,23 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
     header::agent(buffer, areas.agent, scene);
     header::notice(buffer, areas.notice, scene);
     header::tabs(buffer, areas.tabs, scene);
-    table::titles(buffer, areas.titles, scene);
-    table::rows(buffer, areas.rows, scene);
+    let mut list = areas.titles.union(areas.rows);
+    if let Mode::Sort { at } = scene.state.mode {
+        let menu = Rect {
+            width: overlay::MENU.min(list.width),
+            ..list
+        };
+        overlay::sort(buffer, menu, scene, at);
+        list.x += menu.width;
+        list.width -= menu.width;
+    }
+    table::titles(buffer, list.intersection(areas.titles), scene);
+    table::rows(buffer, list.intersection(areas.rows), scene);
     detail::draw(buffer, areas.detail, scene);
     footer::draw(buffer, areas.footer, scene);
-    overlay::draw(buffer, scene);
+    if let Mode::Help { scroll } = scene.state.mode {
+        overlay::help(buffer, scene, scroll);
+    }
 }
 
 /// Draws what is to be seen before the first rates are known.

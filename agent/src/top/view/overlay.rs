@@ -9,7 +9,7 @@ use ratatui::{
     widgets::{Block, Borders, Clear, Widget},
 };
 
-use crate::top::{columns::View, keys, state::Mode, theme::Theme};
+use crate::top::{columns::View, keys, theme::Theme};
 
 use super::{Scene, put};
 
@@ -25,14 +25,6 @@ const ASCII: border::Set<'static> = border::Set {
     horizontal_bottom: "-",
 };
 
-pub(super) fn draw(buffer: &mut Buffer, scene: &Scene<'_>) {
-    match scene.state.mode {
-        Mode::Help { scroll } => help(buffer, scene, scroll),
-        Mode::Sort { at } => sort(buffer, scene, at),
-        Mode::List | Mode::Filter { .. } => {}
-    }
-}
-
 /// The last line of help that makes sense to begin with on a screen of this height.
 pub fn help_overflow(view: View, height: u16) -> u16 {
     let lines = keys::HELP.len() + 2 + view.table().columns.len();
@@ -41,7 +33,7 @@ pub fn help_overflow(view: View, height: u16) -> u16 {
 }
 
 /// Keys first, then the columns of the view.
-fn help(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
+pub(super) fn help(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
     let theme = scene.theme;
     let screen = buffer.area;
     let area = Rect {
@@ -53,7 +45,7 @@ fn help(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
         Line::from(vec![Span::styled(key, theme.strong()), Span::raw(text)])
     };
     for (key, text) in keys::HELP {
-        lines.push(pair(format!("{key:>26}  "), text));
+        lines.push(pair(format!("{key:>16}  "), text));
     }
     lines.push(Line::raw(""));
     let table = scene.state.view.table();
@@ -80,26 +72,33 @@ fn help(buffer: &mut Buffer, scene: &Scene<'_>, scroll: u16) {
     }
 }
 
-/// The columns, the chosen one marked.
-fn sort(buffer: &mut Buffer, scene: &Scene<'_>, at: usize) {
+/// Cells that the sort menu takes from the left of the list.
+pub(super) const MENU: u16 = 14;
+
+/// The columns, the chosen one marked, beside the list as in htop.
+pub(super) fn sort(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>, at: usize) {
     let theme = scene.theme;
-    let screen = buffer.area;
-    let columns = scene.state.view.table().columns;
-    let height = (columns.len() as u16 + 2).min(screen.height.saturating_sub(1));
-    let area = Rect {
-        x: screen.x,
-        y: screen.bottom().saturating_sub(height + 1),
-        width: 16.min(screen.width),
-        height,
+    let title = Rect {
+        height: area.height.min(1),
+        ..area
     };
-    let inner = frame(buffer, area, theme, " Sort by ");
-    let from = (at + 1).saturating_sub(usize::from(inner.height));
+    buffer.set_style(title, theme.reverse());
+    put(
+        buffer,
+        title,
+        1,
+        "Sort by",
+        theme.reverse().patch(theme.strong()),
+    );
+    let columns = scene.state.view.table().columns;
+    let height = area.height.saturating_sub(1);
+    let from = (at + 1).saturating_sub(usize::from(height));
     let lines = columns.iter().enumerate().skip(from);
-    for ((index, column), y) in lines.zip(inner.y..inner.bottom()) {
+    for ((index, column), y) in lines.zip(area.y + 1..area.bottom()) {
         let strip = Rect {
             y,
             height: 1,
-            ..inner
+            ..area
         };
         put(buffer, strip, 1, column.header, Style::new());
         if index == at {

@@ -118,7 +118,12 @@ fn cell(
         ""
     };
     let room = width.saturating_sub(text::width(branch));
-    let shown = text::cut(&shown, room, theme.ellipsis());
+    let cut = if matches!(value, Value::Address(..)) {
+        text::cut_middle
+    } else {
+        text::cut
+    };
+    let shown = cut(&shown, room, theme.ellipsis());
     let padded = text::pad(
         &format!("{branch}{shown}"),
         width,

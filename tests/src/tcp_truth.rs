@@ -78,12 +78,12 @@ mod tests {
     #[test]
     fn reads_a_line_of_ss() {
         let line = "0 0 10.77.0.1:20000 10.77.0.2:5001 bbr wscale:7,7 rto:244 \
-                    rtt:40.58/0.06 ato:40 mss:1448 minrtt:40.37 rcv_space:14480";
+                    rtt:40.5/0.06 ato:40 mss:1448 minrtt:40.25 rcv_space:14480";
         let read = parse(line);
         assert_eq!(read.local, "10.77.0.1:20000");
         assert_eq!(read.remote, "10.77.0.2:5001");
-        assert_eq!(read.rtt, Some(0.04058));
-        assert_eq!(read.min_rtt, Some(0.04037));
+        assert_eq!(read.rtt, Some(0.0405));
+        assert_eq!(read.min_rtt, Some(0.04025));
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl Workload {
     }
 
     /// The next line it prints, as JSON.
-    pub fn next(&mut self) -> Value {
+    pub fn reply(&mut self) -> Value {
         let (number, value) = self.output.wait(self.read, PATIENCE, |line| {
             Some(serde_json::from_str(line).unwrap_or_else(|_| Value::String(line.to_owned())))
         });

@@ -42,7 +42,7 @@ fn delay_link_delays() {
             &format!("ping {target} 4 --source {near}"),
             Some(&link.near),
         );
-        pings.next();
+        pings.reply();
         let filter = format!("dport = {}", server.port);
         let rtts = poll_until("settled round-trip times", Duration::from_secs(15), || {
             let rtts = tcp_truth::rtts(&tcp_truth::established(&link.near, &filter));

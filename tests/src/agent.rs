@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     net::SocketAddr,
     os::unix::process::{CommandExt, ExitStatusExt},
+    path::Path,
     process::{Child, Command, ExitStatus, Output as Finished, Stdio},
     time::Duration,
 };
@@ -20,6 +21,7 @@ use crate::{
     http::{self, Response},
     output::Output,
     scrape::Scrape,
+    workload::Names,
 };
 
 /// Longest wait for the first complete cycle.
@@ -35,31 +37,26 @@ pub struct Agent {
     pub address: SocketAddr,
     sent: Cell<u64>,
     received: Cell<u64>,
+    _program: Option<Names>,
 }
 
 impl Agent {
-    /// Starts it with a cycle of one second and these further space-separated arguments, and
-    /// waits until its first cycle is complete.
+    /// Starts it with these space-separated arguments and waits until its first cycle is
+    /// complete. Without an interval among them a cycle takes one second.
     pub fn start(arguments: &str) -> Self {
-        let mut command = Command::new(host::hostlens_path());
-        command
-            .args(["agent", "--listen", "127.0.0.1:0", "--interval", "1s"])
-            .args(arguments.split_whitespace());
-        Self::run(command)
+        Self::run(command(&host::hostlens_path(), arguments), None)
     }
 
     /// As [`Agent::start`], as a user without any privilege.
     pub fn start_as(uid: u32, arguments: &str) -> Self {
-        let mut command = Command::new(host::hostlens_path());
-        command
-            .args(["agent", "--listen", "127.0.0.1:0", "--interval", "1s"])
-            .args(arguments.split_whitespace())
-            .uid(uid)
-            .gid(uid);
-        Self::run(command)
+        let names = Names::new();
+        let program = names.add("hostlens", &host::hostlens_path());
+        let mut command = command(&program, arguments);
+        command.uid(uid).gid(uid);
+        Self::run(command, Some(names))
     }
 
-    fn run(mut command: Command) -> Self {
+    fn run(mut command: Command, names: Option<Names>) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -75,6 +72,7 @@ impl Agent {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             sent: Cell::new(0),
             received: Cell::new(0),
+            _program: names,
         };
         agent.address = agent.output.wait(0, START, announced_address).1;
         poll_until("agent ready", START, || {
@@ -189,7 +187,13 @@ impl Drop for Agent {
 
 /// Runs a subcommand to its end, as user `uid` if given.
 pub fn run(arguments: &[&str], uid: Option<u32>) -> Finished {
-    let mut command = Command::new(host::hostlens_path());
+    // Another user may not be able to reach the build directory.
+    let names = uid.map(|_| Names::new());
+    let path = host::hostlens_path();
+    let path = names
+        .as_ref()
+        .map_or(path.clone(), |names| names.add("hostlens", &path));
+    let mut command = Command::new(path);
     command.args(arguments).stdin(Stdio::null());
     if let Some(uid) = uid {
         command.uid(uid).gid(uid);
@@ -197,6 +201,16 @@ pub fn run(arguments: &[&str], uid: Option<u32>) -> Finished {
     command
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+fn command(program: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(["agent", "--listen", "127.0.0.1:0"]);
+    if !arguments.contains("--interval") {
+        command.args(["--interval", "1s"]);
+    }
+    command.args(arguments.split_whitespace());
+    command
 }
 
 /// Cycles the agent has finished.

@@ -8,6 +8,8 @@ use std::{
     process::Command,
 };
 
+use tempfile::TempDir;
+
 /// The right to use the host alone; released when dropped.
 ///
 /// Tests count sockets, processes and CPU time of the whole host, so they take turns, across
@@ -41,6 +43,17 @@ pub enum Need {
     Path(&'static str),
 }
 
+/// What the agent needs to use every one of its kernel programs.
+pub const AGENT: &[Need] = &[Need::Root, Need::Btf];
+
+/// What [`crate::delay_link`] and [`crate::tcp_truth`] need.
+pub const LINK: &[Need] = &[
+    Need::Root,
+    Need::Tool("ip"),
+    Need::Tool("ss"),
+    Need::Path("/dev/net/tun"),
+];
+
 impl Need {
     fn missing(self) -> Option<String> {
         match self {
@@ -54,15 +67,20 @@ impl Need {
     }
 }
 
-/// Whether the host offers all of `needs`. If not, prints `SKIP: reason` and answers `false`.
+/// Whether the host offers all of these needs. If not, prints `SKIP: reason` and answers `false`.
 ///
 /// # Panics
-/// As root on a kernel with BTF, and with `HOSTLENS_STRICT=1`, a missing need is a failure.
-pub fn offers(needs: &[Need]) -> bool {
-    let Some(reason) = needs.iter().find_map(|need| need.missing()) else {
+/// As root on a kernel with BTF, and with `HOSTLENS_REQUIRE=1`, a missing need is a failure.
+pub fn offers(needs: &[&[Need]]) -> bool {
+    let Some(reason) = needs
+        .iter()
+        .copied()
+        .flatten()
+        .find_map(|need| need.missing())
+    else {
         return true;
     };
-    let strict = env::var_os("HOSTLENS_STRICT").is_some_and(|value| value == "1");
+    let strict = env::var_os("HOSTLENS_REQUIRE").is_some_and(|value| value == "1");
     assert!(!(strict || is_root() && has_btf()), "needed here: {reason}");
     println!("SKIP: {reason}");
     false
@@ -106,6 +124,14 @@ pub fn hostlens_path() -> PathBuf {
 /// The helper program that plays the workloads.
 pub fn workload_path() -> PathBuf {
     profile_dir().join("hostlens-workload")
+}
+
+/// A directory for files that must lie on the disk of the build, not in memory as `/tmp` may be.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn scratch_dir() -> TempDir {
+    TempDir::with_prefix_in("hostlens-tests-", profile_dir()).expect("scratch directory")
 }
 
 /// `target/<profile>` of the running test.

@@ -58,19 +58,17 @@ impl Scrape {
     }
 
     /// Samples of this name that have all these labels.
-    pub fn series<'a>(
-        &'a self,
-        name: &'a str,
-        labels: &'a [(&'a str, &'a str)],
-    ) -> impl Iterator<Item = &'a Sample> {
+    pub fn series(&self, name: &str, labels: &[(&str, &str)]) -> Vec<&Sample> {
         self.samples
             .iter()
-            .filter(move |sample| sample.name == name && sample.has(labels))
+            .filter(|sample| sample.name == name && sample.has(labels))
+            .collect()
     }
 
     /// Sum over these samples; 0 if there are none.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        self.series(name, labels).map(|sample| sample.value).sum()
+        let series = self.series(name, labels);
+        series.iter().map(|sample| sample.value).sum()
     }
 
     /// The value of the one sample that matches.
@@ -78,11 +76,10 @@ impl Scrape {
     /// # Errors
     /// When none or several match.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Result<f64, String> {
-        let mut all = self.series(name, labels);
-        match (all.next(), all.next()) {
-            (Some(one), None) => Ok(one.value),
-            (None, _) => Err(format!("no {name}{labels:?}")),
-            (Some(one), Some(two)) => Err(format!("{name}{labels:?}: {one:?} and {two:?}")),
+        match self.series(name, labels).as_slice() {
+            [one] => Ok(one.value),
+            [] => Err(format!("no {name}{labels:?}")),
+            many => Err(format!("several {name}{labels:?}: {many:?}")),
         }
     }
 
@@ -132,10 +129,9 @@ impl Scrape {
                 .map(|(name, value)| (name.as_str(), value.as_str()))
                 .collect();
             let name = format!("{family}_count");
-            let total = self
-                .series(&name, &pairs)
-                .find(|sample| sample.labels == labels)
-                .map(|sample| sample.value);
+            let series = self.series(&name, &pairs);
+            let own = series.iter().find(|sample| sample.labels == labels);
+            let total = own.map(|sample| sample.value);
             if bound != f64::INFINITY || total != Some(count) {
                 return Err(format!(
                     "{family}{labels:?}: le {bound} has {count}, count {total:?}"

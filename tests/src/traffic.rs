@@ -52,7 +52,9 @@ impl Server {
             start = start.within(namespace);
         }
         let mut process = start.spawn();
-        let port = process.reply()["port"].as_u64().expect("port of the server");
+        let port = process.reply()["port"]
+            .as_u64()
+            .expect("port of the server");
         Self {
             port: port as u16,
             process,

@@ -58,6 +58,19 @@ impl Default for Names {
     }
 }
 
+/// Rounds of the burning loop that take about this much CPU time here.
+///
+/// # Panics
+/// When the workload program does not run.
+pub fn rounds(millis: u64) -> u64 {
+    let output = Command::new(host::workload_path())
+        .args(["calibrate", &millis.to_string()])
+        .output()
+        .expect("run the workload program");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.trim().parse().expect("a number of rounds")
+}
+
 /// What a process and all its waited-for children used, from wait4(2).
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {

@@ -11,23 +11,16 @@ use std::time::Duration;
 use hostlens_tests::{
     deadline::poll_until,
     delay_link::{Delay, DelayLink, FAR, NEAR},
-    host::{Need, Turn, offers},
+    host::{LINK, Turn, offers},
     tcp_truth,
     traffic::{Server, client},
     workload::Names,
 };
 
-const LINK: &[Need] = &[
-    Need::Root,
-    Need::Tool("ip"),
-    Need::Tool("ss"),
-    Need::Path("/dev/net/tun"),
-];
-
 /// 20 ms each way show as 40 ms in the kernel's own measurement, over IPv4 and IPv6.
 #[test]
 fn delay_link_delays() {
-    if !offers(LINK) {
+    if !offers(&[LINK]) {
         return;
     }
     let _turn = Turn::take();
@@ -57,7 +50,7 @@ fn delay_link_delays() {
 /// Two delays on one link, by port.
 #[test]
 fn delay_link_tells_ports_apart() {
-    if !offers(LINK) {
+    if !offers(&[LINK]) {
         return;
     }
     let _turn = Turn::take();

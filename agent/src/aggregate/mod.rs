@@ -18,8 +18,8 @@ mod store;
 mod tcp;
 mod window;
 
-pub use networks::{NetworkError, Networks};
-pub use process::{ProcessCaps, ProcessConfig, ProcessId, ProcessTable};
+pub use networks::{NetworkError, Networks, OwnNetwork};
+pub use process::{ProcessCaps, ProcessConfig, ProcessTable};
 pub use store::Store;
 pub use tcp::{TcpConfig, TcpTable};
 

@@ -1,6 +1,6 @@
 //! Which remote addresses are shown by themselves.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -60,23 +60,59 @@ impl Default for Networks {
     }
 }
 
+/// One `--own-network` value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnNetwork {
+    /// Adds a network.
+    Add(IpNet),
+    /// `none`: clears what came before it.
+    Clear,
+}
+
+impl FromStr for OwnNetwork {
+    type Err = NetworkError;
+
+    /// A network, whose host bits are cut off; an address, which is a network of one; or `none`.
+    fn from_str(value: &str) -> Result<Self, NetworkError> {
+        let value = value.trim();
+        if value == "none" {
+            return Ok(Self::Clear);
+        }
+        if let Ok(net) = value.parse::<IpNet>() {
+            return Ok(Self::Add(net.trunc()));
+        }
+        match value.parse::<IpAddr>() {
+            Ok(address) => Ok(Self::Add(IpNet::from(address.to_canonical()))),
+            Err(_) => Err(NetworkError {
+                value: value.to_owned(),
+            }),
+        }
+    }
+}
+
 impl Networks {
-    /// The default networks and those of `values`, in their order: a network adds to what is
-    /// there, `none` clears it. Host bits are cut off; an address alone is a network of one.
+    /// The default networks, changed by `options` in their order.
+    pub fn from_options(options: &[OwnNetwork]) -> Self {
+        let mut networks = Self::default();
+        for option in options {
+            match option {
+                OwnNetwork::Add(net) => networks.nets.push(*net),
+                OwnNetwork::Clear => networks.nets.clear(),
+            }
+        }
+        networks
+    }
+
+    /// The default networks and those of `values`, in their order.
     ///
     /// # Errors
     /// A value that is neither a network, an address nor `none`.
     pub fn parse<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> Result<Self, NetworkError> {
-        let mut networks = Self::default();
-        for value in values {
-            let value = value.as_ref().trim();
-            if value == "none" {
-                networks.nets.clear();
-            } else {
-                networks.nets.push(network(value)?);
-            }
-        }
-        Ok(networks)
+        let options: Result<Vec<OwnNetwork>, _> = values
+            .into_iter()
+            .map(|value| value.as_ref().parse())
+            .collect();
+        Ok(Self::from_options(&options?))
     }
 
     /// Whether `address` belongs to the own networks. IPv4-mapped addresses count as IPv4.
@@ -93,18 +129,6 @@ impl Networks {
         } else {
             Remote::Other
         }
-    }
-}
-
-fn network(value: &str) -> Result<IpNet, NetworkError> {
-    if let Ok(net) = value.parse::<IpNet>() {
-        return Ok(net.trunc());
-    }
-    match value.parse::<IpAddr>() {
-        Ok(address) => Ok(IpNet::from(address.to_canonical())),
-        Err(_) => Err(NetworkError {
-            value: value.to_owned(),
-        }),
     }
 }
 

@@ -15,7 +15,7 @@ pub use own::{
     Stage,
 };
 pub use peer::{ConnectionState, PeerKey, PeerRates, PeerRow, Remote};
-pub use process::{ExitReason, MemberRow, Memory, ProcessRates, ProcessRow};
+pub use process::{ExitReason, MemberRow, Memory, ProcessId, ProcessRates, ProcessRow};
 pub use snapshot::{BirthGate, HostOverview, Snapshot};
 
 /// A label set is shown under this value once it is beyond its budget or outside the own networks.

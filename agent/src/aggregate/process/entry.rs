@@ -8,6 +8,9 @@ use crate::{
     model::{ExitReason, Memory, ProcessRates},
 };
 
+/// Stands for the time of a reading where every record brings its own.
+const FROM_RECORD: u64 = u64::MAX;
+
 /// What records add to the counters of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Change {
@@ -43,7 +46,8 @@ pub(super) struct Entry {
     booked: TaskTotals,
     cpu: CpuTime,
     pub memory: Option<Memory>,
-    /// `CLOCK_MONOTONIC` ns of the last attempt to read its memory; 0: none yet.
+    /// `CLOCK_MONOTONIC` ns of the last attempt to read its memory; 0: none yet; or
+    /// [`FROM_RECORD`].
     pub memory_read_ns: u64,
     /// Changes when its memory may have.
     mark: u64,
@@ -143,7 +147,7 @@ impl Entry {
     }
 
     /// Takes a record of a walk; its counters are complete only with those of its threads.
-    pub fn observe(&mut self, record: &TaskRecord, cycle: u32, page_size: u64) {
+    pub fn observe(&mut self, record: &TaskRecord, cycle: u32, page_size: Option<u64>) {
         self.own = totals(record);
         self.ppid = record.ppid;
         self.threads = record.threads;
@@ -156,7 +160,10 @@ impl Entry {
         }
         if record.flags & TaskFlags::HAS_MM == 0 {
             self.memory = None;
-        } else if record.flags & TaskFlags::RSS_EXACT != 0 {
+        } else if let (true, Some(page_size)) =
+            (record.flags & TaskFlags::RSS_EXACT != 0, page_size)
+        {
+            self.memory_read_ns = FROM_RECORD;
             let [file, anon, swap, shmem] = record
                 .rss
                 .map(|pages| pages.max(0).unsigned_abs().saturating_mul(page_size));
@@ -241,9 +248,11 @@ impl Entry {
     }
 
     /// Has an address space whose size only `/proc` can tell.
-    pub fn has_unread_memory(&self) -> bool {
-        const IN_DOUBT: u32 = TaskFlags::KERNEL_THREAD | TaskFlags::ZOMBIE | TaskFlags::RSS_EXACT;
-        self.flags & TaskFlags::HAS_MM != 0 && self.flags & IN_DOUBT == 0
+    pub fn needs_memory(&self) -> bool {
+        const NONE: u32 = TaskFlags::KERNEL_THREAD | TaskFlags::ZOMBIE;
+        self.flags & TaskFlags::HAS_MM != 0
+            && self.flags & NONE == 0
+            && self.memory_read_ns != FROM_RECORD
     }
 
     /// Whether its memory may differ from what was read last.

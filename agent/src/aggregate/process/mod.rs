@@ -24,8 +24,6 @@ pub struct ProcessConfig {
     pub retention: Duration,
     /// Whether [`ProcessTable::members`] is wanted.
     pub details: bool,
-    /// Bytes per page of `TaskRecord::rss`.
-    pub page_size: u64,
 }
 
 /// What the source of process records can tell.
@@ -37,13 +35,4 @@ pub struct ProcessCaps {
     pub disk: bool,
     /// Context switches.
     pub switches: bool,
-}
-
-/// Identity of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProcessId {
-    /// Process id as the host sees it.
-    pub tgid: u32,
-    /// Start, ns of `CLOCK_BOOTTIME`.
-    pub start_ns: u64,
 }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    ProcessId,
     account::{ProcessAccount, ProcessKey},
     entry::Entry,
     table::ProcessTable,
 };
 use crate::{
     aggregate::{birth::View, group::RowView},
-    model::{BirthGate, Budget, MemberRow, Memory, OTHER, ProcessRow},
+    model::{BirthGate, Budget, MemberRow, Memory, OTHER, ProcessId, ProcessRow},
 };
 
 /// Gauges of one row over its processes.

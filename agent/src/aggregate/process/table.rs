@@ -4,7 +4,7 @@ use hostlens_ebpf::wire::{TaskKind, TaskRecord, TaskTotals, ThreadRecord, UNKNOW
 use rustc_hash::FxHashMap;
 
 use super::{
-    ProcessCaps, ProcessConfig, ProcessId,
+    ProcessCaps, ProcessConfig,
     account::{ProcessAccount, ProcessCycle, ProcessKey},
     cpu::CpuTime,
     entry::{Change, Entry, add_thread, array, exit_reason},
@@ -19,7 +19,7 @@ use crate::{
     },
     clock::Moment,
     collect::{Names, ProcessSink},
-    model::{ExitReason, ProcessRates},
+    model::{ExitReason, Lost, ProcessId, ProcessRates},
 };
 
 /// Complete walks without an identity after which it has gone.
@@ -32,6 +32,7 @@ const HELD: f32 = 16.0 * 1024.0 * 1024.0;
 #[derive(Debug)]
 pub struct ProcessTable {
     pub(super) config: ProcessConfig,
+    page_size: Option<u64>,
     pub(super) entries: FxHashMap<ProcessId, Entry>,
     pub(super) groups: Groups<ProcessKey, ProcessAccount>,
     /// Counters of living threads in this walk, by process.
@@ -65,6 +66,7 @@ impl ProcessTable {
         Self {
             groups: Groups::new(config.budget, config.retention),
             config,
+            page_size: None,
             entries: FxHashMap::default(),
             threads: FxHashMap::default(),
             fds_unknown: Vec::new(),
@@ -80,6 +82,13 @@ impl ProcessTable {
             seconds: 0.0,
             boot_seconds: 0.0,
         }
+    }
+
+    /// With the size of a page, in bytes, memory is taken from records that hold exact page
+    /// counts; without, it is wanted from `/proc` for these processes too.
+    pub fn with_page_size(mut self, bytes: u64) -> Self {
+        self.page_size = Some(bytes);
+        self
     }
 
     /// A walk over all tasks begins.
@@ -156,8 +165,11 @@ impl ProcessTable {
     }
 
     /// Final records that were lost so far; their counters are booked to `other`.
-    pub fn lost_finals(&self) -> u64 {
-        self.lost_finals
+    pub fn lost_detail(&self) -> Vec<Lost> {
+        vec![Lost {
+            what: "process_final",
+            count: self.lost_finals,
+        }]
     }
 
     /// Living processes.
@@ -206,7 +218,7 @@ impl ProcessTable {
             self.entries.insert(id, entry);
         }
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.observe(record, self.cycle, self.config.page_size);
+            entry.observe(record, self.cycle, self.page_size);
         }
         if record.open_fds == UNKNOWN_U32 {
             self.fds_unknown.push(id);

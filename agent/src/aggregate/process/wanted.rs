@@ -5,8 +5,11 @@ use std::collections::hash_map::Entry as Slot;
 use hostlens_ebpf::wire::TaskFlags;
 use rustc_hash::FxHashMap;
 
-use super::{ProcessId, table::ProcessTable};
-use crate::{clock::Moment, model::Memory};
+use super::table::ProcessTable;
+use crate::{
+    clock::Moment,
+    model::{Memory, ProcessId},
+};
 
 impl ProcessTable {
     /// The living processes whose memory may have changed since it was last read: those never
@@ -16,7 +19,7 @@ impl ProcessTable {
         let mut wanted: Vec<(u64, ProcessId)> = self
             .entries
             .iter()
-            .filter(|(_, entry)| entry.has_unread_memory() && entry.memory_changed())
+            .filter(|(_, entry)| entry.needs_memory() && entry.memory_changed())
             .map(|(&id, entry)| (entry.memory_read_ns, id))
             .collect();
         wanted.sort_unstable();
@@ -34,7 +37,7 @@ impl ProcessTable {
     pub fn memory_pending(&self) -> u64 {
         let entries = self.entries.values();
         entries
-            .filter(|entry| entry.has_unread_memory() && entry.memory_read_ns == 0)
+            .filter(|entry| entry.needs_memory() && entry.memory_read_ns == 0)
             .count() as u64
     }
 
@@ -48,8 +51,8 @@ impl ProcessTable {
         }));
     }
 
-    /// Takes a count of open descriptors; `None`: it could not be read.
-    pub fn set_open_fds(&mut self, id: ProcessId, open_fds: Option<u64>) {
+    /// Takes a count of open descriptors made at `_at`; `None`: it could not be read.
+    pub fn set_open_fds(&mut self, id: ProcessId, open_fds: Option<u64>, _at: Moment) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.open_fds = open_fds;
         }

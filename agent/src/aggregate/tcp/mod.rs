@@ -5,6 +5,7 @@ mod connection;
 mod detail;
 mod direction;
 mod rows;
+mod sink;
 mod table;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hostlens_ebpf::wire::{SockKind, SockRecord, SockTotals, tcp_state};
+use hostlens_ebpf::wire::SockRecord;
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -10,23 +10,20 @@ use super::{
     account::{PeerAccount, PeerCycle, activity},
     connection::{Change, Connection, GroupRef, Side},
     detail::Details,
-    direction::{Ends, Undecided, ip},
+    direction::{Ends, Undecided},
 };
 use crate::{
     aggregate::{
         WalkOutcome, ended::Ended, group::Groups, listeners::Listeners, overflow::Overflow, shrink,
     },
     clock::Moment,
-    collect::TcpSink,
-    model::PeerKey,
+    model::{Lost, PeerKey},
 };
 
 /// Complete walks without an identity after which it has gone.
 pub(super) const GONE: u8 = 2;
 /// Cycles for which the RTT of a connection that no walk has seen waits for its final record.
 const LAST_RTT_CYCLES: u32 = 30;
-/// Such RTTs held at most.
-const LAST_RTTS: usize = 65_536;
 /// Network namespaces with a retransmission total at most, beyond those in use.
 const NAMESPACES: usize = 4_096;
 
@@ -70,21 +67,21 @@ pub struct TcpTable {
     pub(super) connections: FxHashMap<u64, Connection>,
     pub(super) sides: Sides,
     undecided: Vec<Undecided>,
-    listeners: Listeners,
-    waiting: Vec<Ends>,
+    pub(super) listeners: Listeners,
+    pub(super) waiting: Vec<Ends>,
     /// TIME_WAIT sockets by group; each entry is a member of its group.
     pub(super) time_wait: FxHashMap<GroupRef, u32>,
     pub(super) time_wait_known: bool,
     /// RTT in µs and cycle, of connections that no walk has seen.
-    last_rtts: FxHashMap<u64, (u32, u32)>,
-    ended: Ended<(u64, u64)>,
+    pub(super) last_rtts: FxHashMap<u64, (u32, u32)>,
+    pub(super) ended: Ended<(u64, u64)>,
     /// By the direction that records have.
-    overflow: [Overflow<5>; 3],
-    lost_finals: u64,
+    pub(super) overflow: [Overflow<5>; 3],
+    pub(super) lost_finals: u64,
     retransmits: FxHashMap<u32, u64>,
     pub(super) details: Option<Details>,
     pub(super) cycle: u32,
-    began: Option<Moment>,
+    pub(super) began: Option<Moment>,
     /// Sockets born later are known not to have been there before: start of the last complete
     /// walk, at first of the first walk.
     horizon_ns: u64,
@@ -175,8 +172,11 @@ impl TcpTable {
     }
 
     /// Final records that were lost so far; their counters are booked to `other`.
-    pub fn lost_finals(&self) -> u64 {
-        self.lost_finals
+    pub fn lost_detail(&self) -> Vec<Lost> {
+        vec![Lost {
+            what: "tcp_final",
+            count: self.lost_finals,
+        }]
     }
 
     /// Living connections.
@@ -184,11 +184,11 @@ impl TcpTable {
         self.connections.len() as u64
     }
 
-    fn newborn(&self, record: &SockRecord) -> bool {
+    pub(super) fn newborn(&self, record: &SockRecord) -> bool {
         record.born_ns > self.horizon_ns
     }
 
-    fn book(&mut self, group: GroupRef, netns: u32, change: &Change) {
+    pub(super) fn book(&mut self, group: GroupRef, netns: u32, change: &Change) {
         if change.is_empty() {
             return;
         }
@@ -204,7 +204,7 @@ impl TcpTable {
         }
     }
 
-    fn place(&mut self, record: &SockRecord, ended: bool) -> GroupRef {
+    pub(super) fn place(&mut self, record: &SockRecord, ended: bool) -> GroupRef {
         let ends = Ends::of(record);
         if let Some((side, key)) = ends.group_seen(record, &self.config.networks) {
             return self.sides.join(side, key);
@@ -219,7 +219,7 @@ impl TcpTable {
     }
 
     /// A member of a group has gone.
-    fn leave(&mut self, group: GroupRef) {
+    pub(super) fn leave(&mut self, group: GroupRef) {
         if group.side() != Side::Undecided {
             self.sides.leave(group);
         } else if let Some(undecided) = self.undecided.get_mut(group.number() as usize) {
@@ -227,105 +227,8 @@ impl TcpTable {
         }
     }
 
-    fn live(&mut self, record: &SockRecord) {
-        // A child of a listener that has no peer yet, on older kernels.
-        if record.remote_port == 0 {
-            return;
-        }
-        let mut newborn = self.newborn(record);
-        if let Some(known) = self.connections.get_mut(&record.id) {
-            if !known.is_other(record) {
-                let change = known.observe(record, self.cycle);
-                let (group, netns) = (known.group, known.netns);
-                self.book(group, netns, &change);
-                if let Some(details) = &mut self.details {
-                    details.observe(record, &change);
-                }
-                return;
-            }
-            // Whoever took this identity over did all it did since the former one was last seen.
-            newborn |= record.born_ns == 0 && self.cycle.wrapping_sub(known.seen) <= 1;
-            self.vanish(record.id);
-        } else if self.ended.contains(&(record.id, record.born_ns)) {
-            return;
-        }
-        let group = self.place(record, false);
-        let mut connection = Connection::new(record, newborn, group, self.cycle);
-        if let Some((srtt_us, _)) = self.last_rtts.remove(&record.id) {
-            connection.note_last_rtt(srtt_us);
-        }
-        let mut change = connection.observe(record, self.cycle);
-        change.opened = u32::from(newborn);
-        self.connections.insert(record.id, connection);
-        self.book(group, record.netns, &change);
-        if let Some(details) = &mut self.details {
-            details.observe(record, &change);
-        }
-    }
-
-    fn end(&mut self, record: &SockRecord) {
-        if !self.ended.insert((record.id, record.born_ns)) {
-            return;
-        }
-        let last_rtt = self.last_rtts.remove(&record.id);
-        let mut newborn = self.newborn(record);
-        if let Some(known) = self.connections.get(&record.id)
-            && known.is_other(record)
-        {
-            newborn |= record.born_ns == 0 && self.cycle.wrapping_sub(known.seen) <= 1;
-            self.vanish(record.id);
-        }
-        if let Some(mut known) = self.connections.remove(&record.id) {
-            let change = known.finish(record);
-            self.leave(known.group);
-            // The final sample is one more beside that of the walk.
-            let group = match known.group.side() {
-                Side::Undecided => self.place(record, true),
-                _ => known.group,
-            };
-            self.book(group, known.netns, &change);
-            if let Some(details) = &mut self.details {
-                details.remove(record.id);
-            }
-        } else if record.remote_port != 0 && newborn {
-            let group = self.place(record, true);
-            let mut connection = Connection::new(record, true, group, self.cycle);
-            if let Some((srtt_us, _)) = last_rtt {
-                connection.note_last_rtt(srtt_us);
-            }
-            let mut change = connection.finish(record);
-            change.opened = 1;
-            self.book(group, record.netns, &change);
-            self.leave(group);
-        }
-    }
-
-    /// A connection attempt that came to nothing.
-    fn fail(&mut self, record: &SockRecord) {
-        self.ended.insert((record.id, record.born_ns));
-        self.last_rtts.remove(&record.id);
-        if let Some(known) = self.connections.remove(&record.id) {
-            self.leave(known.group);
-            if let Some(details) = &mut self.details {
-                details.remove(record.id);
-            }
-        }
-    }
-
-    fn note_last_rtt(&mut self, record: &SockRecord) {
-        if record.srtt_us == 0 {
-            return;
-        }
-        if let Some(known) = self.connections.get_mut(&record.id) {
-            known.note_last_rtt(record.srtt_us);
-        } else if self.last_rtts.len() < LAST_RTTS {
-            self.last_rtts
-                .insert(record.id, (record.srtt_us, self.cycle));
-        }
-    }
-
     /// Drops a connection that has gone without a final record.
-    fn vanish(&mut self, id: u64) {
+    pub(super) fn vanish(&mut self, id: u64) {
         let Some(gone) = self.connections.remove(&id) else {
             return;
         };
@@ -411,48 +314,5 @@ impl TcpTable {
     pub(super) fn window_ns(&self) -> u64 {
         let window: Duration = self.config.window;
         u64::try_from(window.as_nanos()).unwrap_or(u64::MAX)
-    }
-}
-
-impl TcpSink for TcpTable {
-    fn socket(&mut self, record: &SockRecord) {
-        const LIVE: u8 = SockKind::Live as u8;
-        const FINAL: u8 = SockKind::Final as u8;
-        const LAST_RTT: u8 = SockKind::LastRtt as u8;
-        const FAILED: u8 = SockKind::Failed as u8;
-        match (record.kind, record.state) {
-            (LIVE, tcp_state::LISTEN) => {
-                if let Some(began) = self.began {
-                    let address = ip(record.local_addr);
-                    self.listeners
-                        .see(record.netns, address, record.local_port, began);
-                }
-            }
-            (LIVE, tcp_state::TIME_WAIT) => self.time_wait(record),
-            // Not yet or no longer a connection.
-            (LIVE, tcp_state::CLOSE | tcp_state::NEW_SYN_RECV) => (),
-            (LIVE, _) => self.live(record),
-            (FINAL, _) => self.end(record),
-            (LAST_RTT, _) => self.note_last_rtt(record),
-            (FAILED, _) => self.fail(record),
-            _ => (),
-        }
-    }
-
-    fn time_wait(&mut self, record: &SockRecord) {
-        self.waiting.push(Ends::of(record));
-    }
-
-    fn lost(&mut self, totals: &[SockTotals; 3]) {
-        self.lost_finals = totals.iter().map(|totals| totals.connections).sum();
-        for (overflow, totals) in self.overflow.iter_mut().zip(totals) {
-            overflow.report([
-                totals.connections,
-                totals.sent_bytes,
-                totals.received_bytes,
-                totals.data_segs_out,
-                totals.total_retrans,
-            ]);
-        }
     }
 }

@@ -16,7 +16,7 @@ pub use own::{
     Stage,
 };
 pub use peer::{ConnectionState, PeerKey, PeerRates, PeerRow, Remote};
-pub use process::{ExitReason, MemberRow, Memory, ProcessRates, ProcessRow};
+pub use process::{ExitReason, MemberRow, Memory, ProcessId, ProcessRates, ProcessRow};
 pub use server::{FormatStats, ServerStats};
 pub use snapshot::{BirthGate, HostOverview, Snapshot};
 

@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn reads_grow_with_the_file() {
         let mut reader = ProcReader::new(&proc_root());
-        let all = reader.read(0, "maps").unwrap().len();
+        let all = reader.read(0, "smaps").unwrap().len();
         assert!(all > FIRST_BYTES, "{all}");
         assert!(reader.read_host("stat").unwrap().starts_with(b"cpu "));
         let pid = std::process::id();

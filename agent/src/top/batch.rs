@@ -30,9 +30,14 @@ const TICK: Duration = Duration::from_millis(200);
 pub fn run(options: &TopOptions, feed: &mut dyn Feed) -> anyhow::Result<()> {
     options.sorting()?;
     let ending = Ending::on_signals()?;
-    match print(options, feed, &ending, &mut stdout().lock()) {
+    ended(print(options, feed, &ending, &mut stdout().lock()))
+}
+
+/// Nobody reading any more is a usual end.
+fn ended(result: io::Result<()>) -> anyhow::Result<()> {
+    match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("cannot write"),
+        other => other.context("cannot write to standard output"),
     }
 }
 
@@ -120,4 +125,79 @@ pub fn render(options: &TopOptions, snapshot: &Snapshot) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::cell::Cell;
+
+    use crate::top::tests::{fixture, session};
+
+    use super::*;
+
+    /// One more cycle each time it is asked; the first has no rates.
+    struct Counting(Cell<u64>);
+
+    impl Feed for Counting {
+        fn latest(&self) -> Option<Arc<Snapshot>> {
+            None
+        }
+
+        fn wait_newer(&self, sequence: u64, _: Duration) -> Option<Arc<Snapshot>> {
+            assert_eq!(sequence, self.0.get());
+            self.0.set(sequence + 1);
+            let mut snapshot = fixture::host();
+            snapshot.sequence = sequence + 1;
+            if sequence == 0 {
+                snapshot.interval = Duration::ZERO;
+            }
+            Some(Arc::new(snapshot))
+        }
+    }
+
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn as_many_as_wanted_and_none_without_rates() {
+        for json in [false, true] {
+            let mut options = session::options();
+            options.iterations = Some(3);
+            options.json = json;
+            let feed = Counting(Cell::new(0));
+            let mut out = Vec::new();
+            print(&options, &feed, &Ending::default(), &mut out).unwrap();
+            assert_eq!(feed.0.get(), 4);
+            let text = String::from_utf8(out).unwrap();
+            if json {
+                let sequences: Vec<u64> = text
+                    .lines()
+                    .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+                    .filter_map(|object| object["sequence"].as_u64())
+                    .collect();
+                assert_eq!(sequences, [2, 3, 4]);
+            } else {
+                assert_eq!(text.matches("PROCESS").count(), 3);
+            }
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_it_quietly() {
+        let feed = Counting(Cell::new(0));
+        let result = print(&session::options(), &feed, &Ending::default(), &mut Closed);
+        assert!(ended(result).is_ok());
+        let full = Err(io::ErrorKind::StorageFull.into());
+        assert!(ended(full).is_err());
+    }
 }

@@ -34,42 +34,62 @@ impl Filter {
         self.words.is_empty()
     }
 
-    /// Whether a line passes: by one of its text cells; a process by its pid, and a group of
-    /// processes by that of one of its members.
-    pub fn passes(&self, item: Item<'_>, columns: &[Column], snapshot: &Snapshot) -> bool {
-        if self.is_empty() {
-            return true;
-        }
-        if let Item::Member(member) = item {
-            let pid = member.pid;
-            return self.matches(&member.process)
-                || self.matches(&member.user)
-                || self.pids().any(|wanted| wanted == pid);
-        }
-        let texts = columns.iter().filter(|column| column.unit == Unit::Text);
-        for column in texts {
-            let value = (column.value)(item);
-            if self.matches(&value.show(Unit::Text)) {
-                return true;
-            }
-        }
-        let Item::Process(group) = item else {
-            return false;
+    /// Makes ready for the lines of a snapshot.
+    pub fn over<'a>(&'a self, snapshot: &'a Snapshot) -> Matcher<'a> {
+        let pids: Vec<u32> = self
+            .words
+            .iter()
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let members = snapshot.members.iter();
+        let groups = if pids.is_empty() {
+            Vec::new()
+        } else {
+            members
+                .filter(|member| pids.contains(&member.pid))
+                .map(|member| (&*member.process, &*member.user))
+                .collect()
         };
-        self.pids().any(|pid| {
-            let mut members = snapshot.members.iter();
-            let member = members.find(|member| member.pid == pid);
-            member
-                .is_some_and(|member| member.process == group.process && member.user == group.user)
-        })
+        Matcher {
+            filter: self,
+            pids,
+            groups,
+        }
     }
 
     fn matches(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         self.words.iter().any(|word| text.contains(word.as_str()))
     }
+}
 
-    fn pids(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().filter_map(|word| word.parse().ok())
+/// A filter over one snapshot.
+pub struct Matcher<'a> {
+    filter: &'a Filter,
+    /// Words that could be process ids.
+    pids: Vec<u32>,
+    /// Name and user of the groups of these processes.
+    groups: Vec<(&'a str, &'a str)>,
+}
+
+impl Matcher<'_> {
+    /// Whether a line passes: by one of its text cells; a process by its pid, and a group of
+    /// processes by that of one of its members.
+    pub fn passes(&self, item: Item<'_>, columns: &[Column]) -> bool {
+        if self.filter.is_empty() {
+            return true;
+        }
+        let by_pid = match item {
+            Item::Process(row) => self.groups.contains(&(&*row.process, &*row.user)),
+            Item::Member(row, _) => {
+                self.pids.contains(&row.pid) || self.filter.matches(&row.process)
+            }
+            Item::Peer(_) | Item::Connection(_) => false,
+        };
+        by_pid
+            || columns.iter().any(|column| {
+                column.unit == Unit::Text
+                    && self.filter.matches(&(column.value)(item).show(Unit::Text))
+            })
     }
 }

@@ -58,7 +58,7 @@ impl History {
                 .map(|id| table.columns.iter().find(|column| column.id == id));
             let mut items = (table.items)(snapshot);
             if view == View::Processes {
-                items.extend(snapshot.members.iter().map(Item::Member));
+                items.extend(Item::members(snapshot));
             }
             for item in items {
                 let key = item.key();

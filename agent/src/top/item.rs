@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::model::{ConnectionRow, MemberRow, PeerKey, PeerRow, ProcessRow};
+use rustc_hash::FxHashMap;
+
+use crate::model::{ConnectionRow, MemberRow, PeerKey, PeerRow, ProcessRow, Snapshot};
 
 /// Something a line shows.
 #[derive(Clone, Copy, Debug)]
 pub enum Item<'a> {
     /// A group of processes.
     Process(&'a ProcessRow),
-    /// One process of a group.
-    Member(&'a MemberRow),
+    /// One process and the group it is counted in.
+    Member(&'a MemberRow, Option<&'a ProcessRow>),
     /// A group of connections.
     Peer(&'a PeerRow),
     /// One connection.
@@ -30,12 +32,25 @@ pub enum RowKey {
     Connection(u64),
 }
 
-impl Item<'_> {
+impl<'a> Item<'a> {
+    /// The single processes of a snapshot.
+    pub fn members(snapshot: &'a Snapshot) -> impl Iterator<Item = Self> {
+        let mut groups = FxHashMap::default();
+        for row in &snapshot.processes {
+            groups.insert((&*row.process, &*row.user), row);
+        }
+        let folded = snapshot.processes.iter().find(|row| row.folded);
+        snapshot.members.iter().map(move |member| {
+            let group = groups.get(&(&*member.process, &*member.user)).copied();
+            Self::Member(member, group.or(folded))
+        })
+    }
+
     /// Identity.
     pub fn key(self) -> RowKey {
         match self {
             Self::Process(row) => RowKey::Process(row.process.clone(), row.user.clone()),
-            Self::Member(row) => RowKey::Member(row.pid, row.start_seconds.to_bits()),
+            Self::Member(row, _) => RowKey::Member(row.pid, row.start_seconds.to_bits()),
             Self::Peer(row) => RowKey::Peer(row.key),
             Self::Connection(row) => RowKey::Connection(row.id),
         }
@@ -46,7 +61,7 @@ impl Item<'_> {
         match self {
             Self::Process(row) => row.folded,
             Self::Peer(row) => matches!(row.key, PeerKey::Folded(_)),
-            Self::Member(_) | Self::Connection(_) => false,
+            Self::Member(..) | Self::Connection(_) => false,
         }
     }
 
@@ -68,7 +83,7 @@ impl Item<'_> {
                     || row.rates.sent_bytes > 0.0
                     || row.rates.received_bytes > 0.0
             }
-            Self::Member(_) | Self::Connection(_) => true,
+            Self::Member(..) | Self::Connection(_) => true,
         }
     }
 }

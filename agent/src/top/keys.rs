@@ -60,7 +60,7 @@ pub const HELP: &[(&str, &str)] = &[
     ("1 2 3  F2  Tab", "view: processes, peers, connections"),
     (
         "Arrows PgUp PgDn",
-        "select a line; it is followed when it moves (Home: the first)",
+        "select a line; it is followed when it moves",
     ),
     (
         "F3 /  F4 \\",

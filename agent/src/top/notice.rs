@@ -14,29 +14,35 @@ const PRIVILEGE: [&str; 6] = [
     "root",
 ];
 
-/// What would give a process more to see.
+/// How this process would get to see more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cure(&'static str);
+pub enum Cure {
+    /// By becoming root.
+    Root,
+    /// It is root, in a container or under a unit that took capabilities away.
+    Capabilities,
+}
 
 impl Cure {
-    /// For this process: root, or what root lacks here.
+    /// The one for this process.
     pub fn here() -> Self {
-        let own = std::fs::metadata("/proc/self");
-        Self::of(own.is_ok_and(|own| own.uid() == 0))
+        match std::fs::metadata("/proc/self") {
+            Ok(own) if own.uid() == 0 => Self::Capabilities,
+            _ => Self::Root,
+        }
     }
 
-    fn of(root: bool) -> Self {
-        Self(if root {
-            "grant CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN"
-        } else {
-            "run as root (sudo)"
-        })
+    fn words(self, capabilities: &'static str) -> &'static str {
+        match self {
+            Self::Root => "run as root (sudo)",
+            Self::Capabilities => capabilities,
+        }
     }
 }
 
 /// One line about what the sources cannot tell; `None` if all are at their best and everything is
 /// in reach.
-pub fn notice(own: &OwnStats, Cure(cure): Cure) -> Option<String> {
+pub fn notice(own: &OwnStats, cure: Cure) -> Option<String> {
     let degraded: Vec<(&SourceStatus, &str)> = own
         .sources
         .iter()
@@ -45,40 +51,47 @@ pub fn notice(own: &OwnStats, Cure(cure): Cure) -> Option<String> {
     let Some((first, reason)) = degraded.first() else {
         return match own.scope.namespaces_unreadable {
             0 => None,
-            many => Some(format!("missing: {many} network namespaces; {cure}")),
+            many => Some(format!(
+                "missing: {many} network namespaces; {}",
+                cure.words("needs CAP_SYS_ADMIN")
+            )),
         };
     };
-    let absent: Vec<&str> = degraded
-        .iter()
-        .filter(|(source, _)| source.source == "absent")
-        .map(|(source, _)| meaning(source.signal))
-        .collect();
+    let absent = degraded.iter().map(|(source, _)| source);
+    let absent = absent.filter(|source| source.source == "absent");
+    let absent: Vec<&str> = absent.map(|source| source.signal).collect();
     let what = if absent.is_empty() {
         format!("{} only from {}", area(first.signal), short(first.source))
     } else {
-        format!("missing: {}", absent.join(", "))
+        format!("missing: {}", meaning(&absent))
     };
     let denied = degraded.iter().any(|(_, reason)| {
         let reason = reason.to_lowercase();
         PRIVILEGE.iter().any(|word| reason.contains(word))
     });
     let line = if denied {
-        format!("{what}; {cure}")
+        format!("{what}; {}", cure.words("needs CAP_BPF, CAP_PERFMON"))
     } else {
         format!("{what}: {reason}; see hostlens doctor")
     };
     Some(line.replace(['\n', '\r'], " "))
 }
 
-/// What a person misses without a signal.
-fn meaning(signal: &str) -> &str {
-    match signal {
-        "tcp_live" => "connections",
-        "tcp_ended" => "short-lived connections",
-        "process_live" => "processes",
-        "process_ended" => "short-lived processes",
-        other => other,
+/// What a person misses without these signals.
+fn meaning(signals: &[&str]) -> String {
+    let mut short_lived = Vec::new();
+    let mut missing = Vec::new();
+    for &signal in signals {
+        match signal.strip_suffix("_ended") {
+            Some("tcp") => short_lived.push("connections"),
+            Some("process") => short_lived.push("processes"),
+            _ => missing.push(signal.replace('_', " ")),
+        }
     }
+    if !short_lived.is_empty() {
+        missing.insert(0, format!("short-lived {}", short_lived.join(" and ")));
+    }
+    missing.join(", ")
 }
 
 /// `tcp` of `tcp_live`.
@@ -132,7 +145,7 @@ mod tests {
     #[test]
     fn silent_when_nothing_is_missing() {
         let own = own(vec![source("tcp_live", "bpf_iter_tcp", None)]);
-        assert_eq!(notice(&own, Cure::of(true)), None);
+        assert_eq!(notice(&own, Cure::Capabilities), None);
     }
 
     #[test]
@@ -144,10 +157,10 @@ mod tests {
             source("process_live", "procfs", Some(why)),
             source("process_ended", "absent", Some(why)),
         ]);
-        let line = notice(&own, Cure::of(false)).unwrap_or_default();
+        let line = notice(&own, Cure::Root).unwrap_or_default();
         assert_eq!(
             line,
-            "missing: short-lived connections, short-lived processes; run as root (sudo)"
+            "missing: short-lived connections and processes; run as root (sudo)"
         );
         assert!(line.len() <= 80);
     }
@@ -159,7 +172,7 @@ mod tests {
             source("tcp_names", "sock_diag", Some("no BTF in this kernel")),
         ]);
         assert_eq!(
-            notice(&own, Cure::of(true)).as_deref(),
+            notice(&own, Cure::Capabilities).as_deref(),
             Some("tcp only from sock_diag: no BTF in this kernel; see hostlens doctor")
         );
     }
@@ -169,8 +182,8 @@ mod tests {
         let mut own = own(Vec::new());
         own.scope.namespaces_unreadable = 3;
         assert_eq!(
-            notice(&own, Cure::of(true)).as_deref(),
-            Some("missing: 3 network namespaces; grant CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN")
+            notice(&own, Cure::Capabilities).as_deref(),
+            Some("missing: 3 network namespaces; needs CAP_SYS_ADMIN")
         );
     }
 

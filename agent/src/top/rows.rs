@@ -41,7 +41,8 @@ pub struct Row<'a> {
 pub fn build<'a>(snapshot: &'a Snapshot, query: &Query<'_>) -> Vec<Row<'a>> {
     let table = query.view.table();
     let mut items = (table.items)(snapshot);
-    items.retain(|item| item.current() && query.filter.passes(*item, table.columns, snapshot));
+    let matcher = query.filter.over(snapshot);
+    items.retain(|item| item.current() && matcher.passes(*item, table.columns));
     let column = table.columns.get(query.sort);
     sort(&mut items, column, query.descending);
     if query.view != View::Processes || query.expanded.is_empty() {
@@ -88,12 +89,11 @@ struct Members<'a>(FxHashMap<(&'a str, &'a str), Vec<Item<'a>>>);
 impl<'a> Members<'a> {
     fn of(snapshot: &'a Snapshot) -> Self {
         let mut by_group: FxHashMap<_, Vec<_>> = FxHashMap::default();
-        for member in &snapshot.members {
-            let group: (&str, &str) = (&member.process, &member.user);
-            by_group
-                .entry(group)
-                .or_default()
-                .push(Item::Member(member));
+        for item in Item::members(snapshot) {
+            if let Item::Member(row, _) = item {
+                let group: (&str, &str) = (&row.process, &row.user);
+                by_group.entry(group).or_default().push(item);
+            }
         }
         Self(by_group)
     }

@@ -255,7 +255,7 @@ impl State {
         };
         let group = match row.item {
             Item::Process(_) => row.item.key(),
-            Item::Member(member) => group_of(member),
+            Item::Member(member, _) => group_of(member),
             Item::Peer(_) | Item::Connection(_) => return,
         };
         if self.expanded.remove(&group) {

@@ -96,6 +96,10 @@ impl Screen {
     /// # Errors
     /// When the terminal is gone.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        if !TAKEN.load(Ordering::SeqCst) {
+            // A thread panicked meanwhile: its message must stay.
+            return Ok(());
+        }
         self.terminal.draw(render).map(|_| ())
     }
 

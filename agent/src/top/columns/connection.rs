@@ -60,7 +60,7 @@ const COLUMNS: &[Column] = &[
     column(
         "direction",
         "DIR",
-        "`in`: they connected to a listener here; `out`: opened from here",
+        "`in`: accepted by a listener here; `out`: opened from here",
         Unit::Text,
         Width::Fixed(3),
         1,
@@ -100,7 +100,7 @@ const COLUMNS: &[Column] = &[
     column(
         "min",
         "MIN",
-        "Lowest round-trip time the kernel knows: the way without queues",
+        "Lowest round-trip time: the way without queues",
         Unit::Latency,
         Width::Fixed(6),
         8,

@@ -96,7 +96,7 @@ const COLUMNS: &[Column] = &[
     Column {
         id: "remote",
         header: "REMOTE",
-        help: "The other end, with its port for outbound connections; `other`: beyond the own networks or the budget",
+        help: "Other end, `other` outside the own networks or the budget",
         unit: Unit::Text,
         width: Width::Stretch(18, 47),
         rank: 0,
@@ -115,7 +115,7 @@ const COLUMNS: &[Column] = &[
     Column {
         id: "direction",
         header: "DIR",
-        help: "`in`: they connected to a listener here; `out`: opened from here",
+        help: "`in`: accepted by a listener here; `out`: opened from here",
         unit: Unit::Text,
         width: Width::Fixed(3),
         rank: 1,
@@ -193,7 +193,7 @@ const COLUMNS: &[Column] = &[
     number(
         "min",
         "MIN",
-        "Lowest round-trip time the kernel knows: the way without queues",
+        "Lowest round-trip time: the way without queues",
         Unit::Latency,
         6,
         9,
@@ -275,7 +275,7 @@ const COLUMNS: &[Column] = &[
     number(
         "synsent",
         "SYNSENT",
-        "Connections still waiting for an answer to their first packet",
+        "Connections whose first packet is not answered yet",
         Unit::Count,
         7,
         13,

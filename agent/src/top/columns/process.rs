@@ -18,7 +18,7 @@ pub(super) static TABLE: Table = Table {
 fn rate(item: Item<'_>, read: fn(&ProcessRates) -> f64) -> Value<'_> {
     match item {
         Item::Process(row) => Value::Number(read(&row.rates)),
-        Item::Member(row) => Value::Number(read(&row.rates)),
+        Item::Member(row, _) => Value::Number(read(&row.rates)),
         _ => Value::Blank,
     }
 }
@@ -26,7 +26,7 @@ fn rate(item: Item<'_>, read: fn(&ProcessRates) -> f64) -> Value<'_> {
 fn memory(item: Item<'_>, read: fn(&Memory) -> u64) -> Value<'_> {
     match item {
         Item::Process(row) => Value::count(row.memory.as_ref().map(read)),
-        Item::Member(row) => Value::count(row.memory.as_ref().map(read)),
+        Item::Member(row, _) => Value::count(row.memory.as_ref().map(read)),
         _ => Value::Blank,
     }
 }
@@ -38,7 +38,7 @@ fn both<'a>(
 ) -> Value<'a> {
     match item {
         Item::Process(row) => group(row),
-        Item::Member(row) => member(row),
+        Item::Member(row, _) => member(row),
         _ => Value::Blank,
     }
 }
@@ -109,7 +109,7 @@ const COLUMNS: &[Column] = &[
     number(
         "cpu",
         "CPU%",
-        "CPU used over the last cycle; 100 is one CPU; processes that ended are included",
+        "CPU over the last cycle, ended processes included; 100 is one CPU",
         Unit::Percent,
         6,
         1,
@@ -136,7 +136,7 @@ const COLUMNS: &[Column] = &[
     number(
         "file",
         "FILE",
-        "Resident file pages of the largest process (shared pages, so no sum)",
+        "Resident file pages of the largest process (they are shared)",
         Unit::Bytes,
         5,
         11,
@@ -145,7 +145,7 @@ const COLUMNS: &[Column] = &[
     number(
         "shm",
         "SHM",
-        "Resident shared memory of the largest process (shared pages, so no sum)",
+        "Resident shared memory of the largest process",
         Unit::Bytes,
         5,
         10,
@@ -315,6 +315,7 @@ const COLUMNS: &[Column] = &[
 fn io(item: Item<'_>, known: fn(&ProcessRow) -> bool, read: fn(&ProcessRates) -> f64) -> Value<'_> {
     match item {
         Item::Process(row) if !known(row) => Value::Absent,
+        Item::Member(_, group) if !group.is_some_and(known) => Value::Absent,
         other => rate(other, read),
     }
 }

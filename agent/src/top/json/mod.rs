@@ -30,10 +30,11 @@ struct Lists<'a> {
 
 impl<'a> Lists<'a> {
     fn new(options: &TopOptions, filter: &Filter, snapshot: &'a Snapshot) -> Self {
+        let matcher = filter.over(snapshot);
         let list = |view: View| {
             let table = view.table();
             let mut items = (table.items)(snapshot);
-            items.retain(|item| filter.passes(*item, table.columns, snapshot));
+            items.retain(|item| matcher.passes(*item, table.columns));
             if view == options.view
                 && options.sort.is_some()
                 && let Ok((sort, descending)) = options.sorting()
@@ -43,8 +44,8 @@ impl<'a> Lists<'a> {
             items
         };
         let columns = View::Processes.table().columns;
-        let members = snapshot.members.iter().map(Item::Member);
-        let named = |item: &Item<'_>| filter.passes(*item, columns, snapshot);
+        let members = Item::members(snapshot);
+        let named = |item: &Item<'_>| matcher.passes(*item, columns);
         Self {
             processes: list(View::Processes),
             members: members.filter(named).collect(),

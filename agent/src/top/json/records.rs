@@ -31,7 +31,7 @@ impl<'a> Document<'a> {
                 _ => None,
             }),
             members: convert(&lists.members, |item| match item {
-                Item::Member(row) => Some(Member::new(row)),
+                Item::Member(row, group) => Some(Member::new(row, group)),
                 _ => None,
             }),
             peers: convert(&lists.peers, |item| match item {
@@ -146,7 +146,8 @@ impl Exits {
 }
 
 impl<'a> Member<'a> {
-    fn new(row: &'a MemberRow) -> Self {
+    fn new(row: &'a MemberRow, group: Option<&ProcessRow>) -> Self {
+        let known = |bytes: fn(&ProcessRow) -> Option<u64>| group.and_then(bytes).is_some();
         Self {
             pid: row.pid,
             ppid: row.ppid,
@@ -156,8 +157,8 @@ impl<'a> Member<'a> {
             cpu: row.rates.cpu,
             cpu_seconds: seconds(row.cpu_ns),
             memory_bytes: row.memory.map(MemoryBytes::from),
-            read_bytes_per_second: row.rates.read_bytes,
-            write_bytes_per_second: row.rates.write_bytes,
+            read_bytes_per_second: known(|row| row.read_bytes).then_some(row.rates.read_bytes),
+            write_bytes_per_second: known(|row| row.write_bytes).then_some(row.rates.write_bytes),
             major_faults_per_second: row.rates.major_faults,
             open_fds: row.open_fds,
             start_seconds: row.start_seconds,

@@ -14,7 +14,7 @@ const LIST: &[(&str, &str)] = &[
     ("I", "Invert"),
     ("Space", "Pause"),
     ("q", "Quit"),
-    ("p", "Processes"),
+    ("p", "Expand"),
 ];
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {

@@ -6,6 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -22,6 +23,9 @@ use super::server::Limits;
 
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Time for our own part; a client is not to blame if it passes.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +114,8 @@ impl Pace {
         let limit = match phase {
             Phase::Idle => self.limits.idle,
             Phase::Reading => self.limits.request,
-            Phase::Answering | Phase::Writing => self.limits.response,
+            Phase::Answering => ANSWER,
+            Phase::Writing => self.limits.response,
         };
         let mut state = self.lock();
         state.phase = phase;

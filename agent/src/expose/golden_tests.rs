@@ -20,8 +20,11 @@ use crate::{
     model::{ProcessRow, Snapshot},
 };
 
+/// More than any of these snapshots has.
+const LIMIT: usize = 50_000;
+
 fn exposition(snapshot: &Snapshot, format: Format) -> Vec<u8> {
-    encode(snapshot, fixture::server(), usize::MAX, format, 0)
+    encode(snapshot, fixture::server(), LIMIT, format, 0)
 }
 
 fn text(snapshot: &Snapshot, format: Format) -> String {

@@ -35,8 +35,11 @@ fn label_sets(scrape: &Scrape, direction: &str) -> BTreeSet<Labels> {
         .collect()
 }
 
+/// Whether this is the set that all groups beyond the budget share.
 fn other(labels: &Labels) -> bool {
-    labels["remote_ip"] == "other"
+    ["remote_port", "listen_port"]
+        .iter()
+        .any(|name| labels.get(*name).is_some_and(|port| port == "other"))
 }
 
 /// Sums of bytes sent and received over all label sets of a direction.

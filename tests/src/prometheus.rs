@@ -70,6 +70,11 @@ impl Prometheus {
         server
     }
 
+    /// Where it serves.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// An instant query, at `time` (seconds since the epoch) if given. Instant vectors come as
     /// one point per series, range selectors as all points in the range.
     ///

@@ -151,7 +151,7 @@ fn disk_bytes_are_those_of_the_kernel() {
     for (op, key) in [("read", "read_bytes"), ("write", "write_bytes")] {
         let truth = truth[key] as f64;
         assert!(
-            truth >= (2 * MEBIBYTES << 20) as f64,
+            truth >= ((2 * MEBIBYTES) << 20) as f64,
             "{key}: {truth}, not on a disk?"
         );
         let labels = [("process", "diskuser"), ("user", "root"), ("op", op)];

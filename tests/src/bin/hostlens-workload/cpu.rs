@@ -1,15 +1,12 @@
 //! Work for a CPU: loops that only count, so that nothing refreshes the kernel's books meanwhile.
 
 use std::{
-    hint::black_box,
-    os::unix::process::CommandExt,
-    path::Path,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
+    hint::black_box, os::unix::process::CommandExt, path::Path, process::Command, thread,
+    time::Duration,
 };
 
 use clap::Args;
+use nix::time::ClockId;
 
 use crate::hold_on;
 
@@ -20,18 +17,21 @@ pub fn burn(rounds: u64) {
     }
 }
 
-/// Rounds that take about `millis` of CPU; the fastest of a few tries, as others may interfere.
+/// Rounds that take about `millis` of CPU. Measured on this thread's clock, as others may have
+/// the CPU meanwhile.
 pub fn calibrate(millis: u64) -> u64 {
-    const PROBE: u64 = 2_000_000;
-    let fastest = (0..5)
-        .map(|_| {
-            let start = Instant::now();
-            burn(PROBE);
-            start.elapsed()
-        })
-        .min()
-        .unwrap_or(Duration::from_millis(1));
-    (Duration::from_millis(millis).as_secs_f64() / fastest.as_secs_f64() * PROBE as f64) as u64
+    const PROBE: u64 = 20_000_000;
+    let clock = || {
+        Duration::from(
+            ClockId::CLOCK_THREAD_CPUTIME_ID
+                .now()
+                .expect("own CPU clock"),
+        )
+    };
+    let start = clock();
+    burn(PROBE);
+    let taken = clock() - start;
+    (Duration::from_millis(millis).as_secs_f64() / taken.as_secs_f64() * PROBE as f64) as u64
 }
 
 /// Burns on several threads, some of which end early.
@@ -60,9 +60,10 @@ impl Threads {
             .collect();
         burn(self.rounds / self.count);
         if self.leader_first {
+            // Not pthread_exit(3), which would unwind into the runtime's own frames.
             // SAFETY: ends only this thread; the process goes on until its last thread ends.
             // Nothing that lives on this thread's stack is used by the others.
-            unsafe { libc::pthread_exit(std::ptr::null_mut()) };
+            unsafe { libc::syscall(libc::SYS_exit, 0) };
         }
         for thread in threads {
             thread.join().expect("a burning thread");

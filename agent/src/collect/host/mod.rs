@@ -1,1 +1,7 @@
-//! The host as a whole.
+//! The host as a whole, the kernel's own totals to check sums against, and the agent itself.
+
+pub mod cpu;
+pub mod facts;
+pub mod overview;
+pub mod own;
+pub mod snmp;

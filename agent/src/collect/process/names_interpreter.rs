@@ -58,7 +58,7 @@ impl Interpreter {
 
     /// The effect of an argument that starts with `-` (or `+` for shells) and is neither `-` nor
     /// `--`. With [`Effect::Names`] the second part is the value if it is in the same argument.
-    pub(super) fn effect<'a>(self, option: &'a [u8]) -> (Effect, Option<&'a [u8]>) {
+    pub(super) fn effect(self, option: &[u8]) -> (Effect, Option<&[u8]>) {
         if self == Self::Java {
             return java(option);
         }
@@ -76,7 +76,7 @@ impl Interpreter {
     }
 
     /// Short options may share an argument: the first that takes a value takes the rest of it.
-    fn cluster<'a>(self, letters: &'a [u8]) -> (Effect, Option<&'a [u8]>) {
+    fn cluster(self, letters: &[u8]) -> (Effect, Option<&[u8]>) {
         for (at, letter) in letters.iter().enumerate() {
             let rest = letters.get(at + 1..).filter(|rest| !rest.is_empty());
             match self.letter(*letter) {
@@ -102,14 +102,14 @@ impl Interpreter {
 
             (Self::Ruby, b'e') => Effect::NoScript,
             (Self::Ruby, b'I' | b'r' | b'C' | b'E') => Effect::TakesNext,
-            (Self::Ruby, b'0' | b'F' | b'i' | b'K' | b'T' | b'W' | b'x') => Effect::Unknown,
+            (Self::Ruby, b'F' | b'i' | b'K' | b'T' | b'W' | b'x') => Effect::Unknown,
 
             (Self::Perl, b'e' | b'E') => Effect::NoScript,
             (Self::Perl, b'I') => Effect::TakesNext,
-            (
-                Self::Perl,
-                b'0' | b'l' | b'C' | b'D' | b'F' | b'i' | b'd' | b'm' | b'M' | b'V' | b'x',
-            ) => Effect::Unknown,
+            // -0 and -l may carry octal digits, and letters go on behind them.
+            (Self::Perl, b'C' | b'D' | b'F' | b'i' | b'd' | b'm' | b'M' | b'V' | b'x') => {
+                Effect::Unknown
+            }
 
             (Self::Php, b'r' | b'B' | b'R' | b'E' | b'S' | b'a') => Effect::NoScript,
             (Self::Php, b'f' | b'F') => Effect::Names,
@@ -121,7 +121,7 @@ impl Interpreter {
         }
     }
 
-    fn long<'a>(self, long: &'a [u8]) -> (Effect, Option<&'a [u8]>) {
+    fn long(self, long: &[u8]) -> (Effect, Option<&[u8]>) {
         let (name, value) = match long.iter().position(|byte| *byte == b'=') {
             Some(at) => (
                 long.get(..at).unwrap_or_default(),
@@ -165,19 +165,57 @@ impl Interpreter {
 fn node(name: &[u8]) -> Effect {
     match name {
         b"eval" | b"print" | b"interactive" | b"test" | b"run" | b"v8-options" => Effect::NoScript,
-        b"require" | b"import" | b"loader" | b"experimental-loader" | b"conditions"
-        | b"env-file" | b"env-file-if-exists" | b"title" | b"inspect-port" | b"debug-port"
-        | b"icu-data-dir" | b"openssl-config" | b"redirect-warnings" | b"watch-path"
-        | b"max-http-header-size" | b"dns-result-order" | b"unhandled-rejections"
-        | b"stack-trace-limit" | b"trace-event-categories" | b"trace-event-file-pattern"
-        | b"diagnostic-dir" | b"input-type" | b"heapsnapshot-signal" | b"report-dir"
-        | b"report-directory" | b"report-filename" | b"report-signal" | b"cpu-prof-dir"
-        | b"cpu-prof-name" | b"heap-prof-dir" | b"heap-prof-name" | b"tls-keylog"
-        | b"tls-cipher-list" | b"disable-warning" | b"max-old-space-size" => Effect::TakesNext,
-        b"inspect" | b"inspect-brk" | b"inspect-wait" | b"watch" | b"check"
-        | b"enable-source-maps" | b"no-warnings" | b"no-deprecation" | b"trace-warnings"
-        | b"trace-deprecation" | b"expose-gc" | b"abort-on-uncaught-exception"
-        | b"preserve-symlinks" | b"cpu-prof" | b"heap-prof" | b"prof" => Effect::Alone,
+        b"require"
+        | b"import"
+        | b"loader"
+        | b"experimental-loader"
+        | b"conditions"
+        | b"env-file"
+        | b"env-file-if-exists"
+        | b"title"
+        | b"inspect-port"
+        | b"debug-port"
+        | b"icu-data-dir"
+        | b"openssl-config"
+        | b"redirect-warnings"
+        | b"watch-path"
+        | b"max-http-header-size"
+        | b"dns-result-order"
+        | b"unhandled-rejections"
+        | b"stack-trace-limit"
+        | b"trace-event-categories"
+        | b"trace-event-file-pattern"
+        | b"diagnostic-dir"
+        | b"input-type"
+        | b"heapsnapshot-signal"
+        | b"report-dir"
+        | b"report-directory"
+        | b"report-filename"
+        | b"report-signal"
+        | b"cpu-prof-dir"
+        | b"cpu-prof-name"
+        | b"heap-prof-dir"
+        | b"heap-prof-name"
+        | b"tls-keylog"
+        | b"tls-cipher-list"
+        | b"disable-warning"
+        | b"max-old-space-size" => Effect::TakesNext,
+        b"inspect"
+        | b"inspect-brk"
+        | b"inspect-wait"
+        | b"watch"
+        | b"check"
+        | b"enable-source-maps"
+        | b"no-warnings"
+        | b"no-deprecation"
+        | b"trace-warnings"
+        | b"trace-deprecation"
+        | b"expose-gc"
+        | b"abort-on-uncaught-exception"
+        | b"preserve-symlinks"
+        | b"cpu-prof"
+        | b"heap-prof"
+        | b"prof" => Effect::Alone,
         _ => Effect::Unknown,
     }
 }
@@ -186,11 +224,26 @@ fn node(name: &[u8]) -> Effect {
 fn java(option: &[u8]) -> (Effect, Option<&[u8]>) {
     let effect = match option {
         b"-jar" | b"-m" | b"--module" => Effect::Names,
-        b"-cp" | b"-classpath" | b"--class-path" | b"-p" | b"--module-path"
-        | b"--upgrade-module-path" | b"--add-modules" | b"--limit-modules" | b"--add-exports"
-        | b"--add-opens" | b"--add-reads" | b"--patch-module" | b"--enable-native-access"
-        | b"--source" | b"--describe-module" | b"-d" => Effect::TakesNext,
-        b"--enable-preview" | b"--show-version" | b"--show-module-resolution" | b"--dry-run"
+        b"-cp"
+        | b"-classpath"
+        | b"--class-path"
+        | b"-p"
+        | b"--module-path"
+        | b"--upgrade-module-path"
+        | b"--add-modules"
+        | b"--limit-modules"
+        | b"--add-exports"
+        | b"--add-opens"
+        | b"--add-reads"
+        | b"--patch-module"
+        | b"--enable-native-access"
+        | b"--source"
+        | b"--describe-module"
+        | b"-d" => Effect::TakesNext,
+        b"--enable-preview"
+        | b"--show-version"
+        | b"--show-module-resolution"
+        | b"--dry-run"
         | b"--validate-modules" => Effect::Alone,
         long if long.starts_with(b"--module=") => {
             return (Effect::Names, long.strip_prefix(b"--module="));

@@ -142,7 +142,7 @@ impl ProcfsCollector {
         // Since 2.1 the owner of the folder itself is the effective user, also where its files
         // belong to root because the process must not be traced (`task_dump_owner`).
         let uid = std::os::unix::fs::MetadataExt::uid(&self.proc.metadata(pid, "")?);
-        let mut record = self.from_stat(pid, &stat);
+        let mut record = self.record_of(pid, &stat);
         record.uid = uid;
         // The tick counters are exact to 10 ms; this one to 1 ns, but of the leading thread alone.
         // Both never exceed the truth and never go down, so neither does the larger one.
@@ -168,7 +168,7 @@ impl ProcfsCollector {
         Ok(record)
     }
 
-    fn from_stat(&self, pid: u32, stat: &Stat) -> TaskRecord {
+    fn record_of(&self, pid: u32, stat: &Stat) -> TaskRecord {
         let kernel = stat.flags & PF_KTHREAD != 0;
         let zombie = matches!(stat.state, b'Z' | b'X');
         let mut flags = 0;
@@ -207,7 +207,10 @@ impl ProcfsCollector {
 
     /// Takes over what the last walk knew of the same process; true if there was none.
     fn remember(&mut self, pid: u32, stat: &Stat, record: &mut TaskRecord) -> bool {
-        let known = self.known.get(&pid).filter(|known| known.start == stat.start);
+        let known = self
+            .known
+            .get(&pid)
+            .filter(|known| known.start == stat.start);
         let fresh = known.is_none();
         if let Some(known) = known {
             record.fd_limit = known.fd_limit;

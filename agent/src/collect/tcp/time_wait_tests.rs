@@ -86,16 +86,76 @@ fn a_spent_budget_replays_and_takes_turns() {
     assert_eq!(outcome.walk.namespaces, 1);
     for _ in 0..3 {
         seen = Seen::default();
+        // Nothing is left, and nothing is owed: one more dump.
+        collector.pace.left_ns = 0;
         outcome = collector.collect(&namespaces, &mut seen);
         assert_eq!(outcome.walk.namespaces, 1);
     }
     assert_eq!((outcome.replayed, seen.time_wait.len()), (1, 2));
     assert!(ends.iter().all(|ends| shows(&seen, *ends).is_some()));
+    // While time is owed, nothing is dumped and everything shown.
+    seen = Seen::default();
+    outcome = collector.collect(&namespaces, &mut seen);
+    assert_eq!((outcome.walk.namespaces, outcome.replayed), (0, 2));
+    assert_eq!(seen.time_wait.len(), 2);
     // A namespace that is no longer given takes its sockets with it.
     seen = Seen::default();
     collector.collect(&namespaces[..1], &mut seen);
     assert_eq!(seen.time_wait.len(), 1);
     assert_eq!(collector.known.len(), 1);
+}
+
+#[test]
+fn time_is_spent_to_the_budget_on_average() {
+    let mut pace = Pace::new(Duration::from_millis(3));
+    let mut dumps = 0;
+    for _ in 0..100 {
+        pace.begin_cycle();
+        while pace.may_go_on() {
+            pace.spend(Duration::from_millis(15));
+            dumps += 1;
+        }
+    }
+    assert!((20..=21).contains(&dumps), "{dumps}");
+    // What is not needed now is not spent at once later.
+    for _ in 0..100 {
+        pace.begin_cycle();
+    }
+    assert_eq!(pace.left_ns, 3_000_000);
+}
+
+#[test]
+fn ipv6_is_passed_over_only_where_there_was_none() {
+    let usual = Known {
+        expected: Some(7),
+        dumps: 1,
+        ..Known::default()
+    };
+    assert_eq!(usual.enough_of_v4(), Some(7));
+    for needed in [
+        Known {
+            dumps: 0,
+            expected: Some(7),
+            ..Known::default()
+        },
+        Known {
+            dumps: V6_EVERY,
+            expected: Some(7),
+            ..Known::default()
+        },
+        Known {
+            has_v6: true,
+            dumps: 1,
+            expected: Some(7),
+            ..Known::default()
+        },
+        Known {
+            dumps: 1,
+            ..Known::default()
+        },
+    ] {
+        assert_eq!(needed.enough_of_v4(), None);
+    }
 }
 
 #[test]

@@ -1,212 +1,162 @@
-//! What the kernel is and what it lets us do: facts that `doctor` explains signals by. Nothing is
-//! chosen by them; sources are chosen by trying.
+//! What the host allows: facts for the doctor, no decisions.
 
-use std::path::Path;
+use std::{fs, io::Read, path::Path};
 
-use crate::collect::proc_file::{leading_number, line_value};
+use serde::Serialize;
 
-/// Facts about this host. Absent where the file that tells is missing or not readable.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HostFacts {
-    /// Kernel release, e.g. `6.12.48-amd64`.
-    pub kernel_release: Option<String>,
-    /// Machine the agent is built for, e.g. `x86_64`.
-    pub architecture: &'static str,
-    /// Effective capabilities by name, without `CAP_` and in lower case, in the kernel's order.
-    pub capabilities: Option<Vec<&'static str>>,
-    /// Effective user id.
-    pub euid: Option<u32>,
-    /// Size of `/sys/kernel/btf/vmlinux`, bytes; without it no kernel structure can be read.
-    pub btf_bytes: Option<u64>,
-    /// Kernel lockdown: `none`, `integrity` or `confidentiality`. Told only where securityfs is
-    /// mounted.
-    pub lockdown: Option<String>,
-    /// `kernel.unprivileged_bpf_disabled`: 0 allows unprivileged BPF, 1 and 2 do not.
-    pub unprivileged_bpf_disabled: Option<u64>,
-    /// `kernel.bpf_stats_enabled`: the kernel measures run time and count of BPF programs.
-    pub bpf_stats_enabled: Option<bool>,
-    /// `kernel.kptr_restrict`: who sees addresses of the kernel.
-    pub kptr_restrict: Option<u64>,
-    /// `kernel.perf_event_paranoid`.
-    pub perf_event_paranoid: Option<u64>,
-    /// `/proc/kallsyms` shows us addresses and not zeros.
-    pub kallsyms_addresses: Option<bool>,
-}
+use crate::kernel::btf::Btf;
 
-/// Capabilities by number (`include/uapi/linux/capability.h`).
-const CAPABILITIES: [&str; 41] = [
-    "chown",
-    "dac_override",
-    "dac_read_search",
-    "fowner",
-    "fsetid",
-    "kill",
-    "setgid",
-    "setuid",
-    "setpcap",
-    "linux_immutable",
-    "net_bind_service",
-    "net_broadcast",
-    "net_admin",
-    "net_raw",
-    "ipc_lock",
-    "ipc_owner",
-    "sys_module",
-    "sys_rawio",
-    "sys_chroot",
-    "sys_ptrace",
-    "sys_pacct",
-    "sys_admin",
-    "sys_boot",
-    "sys_nice",
-    "sys_resource",
-    "sys_time",
-    "sys_tty_config",
-    "mknod",
-    "lease",
-    "audit_write",
-    "audit_control",
-    "setfcap",
-    "mac_override",
-    "mac_admin",
-    "syslog",
-    "wake_alarm",
-    "block_suspend",
-    "audit_read",
-    "perfmon",
-    "bpf",
-    "checkpoint_restore",
+/// Capabilities that some signal uses, by bit (`include/uapi/linux/capability.h`).
+const CAPABILITIES: [(&str, u32); 7] = [
+    ("CAP_DAC_READ_SEARCH", 2),
+    ("CAP_NET_ADMIN", 12),
+    ("CAP_SYS_PTRACE", 19),
+    ("CAP_SYS_ADMIN", 21),
+    ("CAP_SYS_RESOURCE", 24),
+    ("CAP_PERFMON", 38),
+    ("CAP_BPF", 39),
 ];
 
-impl HostFacts {
-    /// Reads them all.
-    pub fn read() -> Self {
-        Self::read_below(Path::new("/"))
-    }
+/// Facts of this host and this process.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Facts {
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// Architecture.
+    pub architecture: &'static str,
+    /// The kernel shows its types.
+    pub btf: bool,
+    /// Effective capabilities of this process, among those that matter.
+    pub capabilities: Vec<&'static str>,
+    /// Those that matter and are missing.
+    pub capabilities_missing: Vec<&'static str>,
+    /// Lockdown mode: `none`, `integrity`, `confidentiality`; absent if the kernel does not know
+    /// lockdown, or securityfs, which alone tells, is not mounted.
+    pub lockdown: Option<String>,
+    /// `kernel.unprivileged_bpf_disabled`.
+    pub unprivileged_bpf_disabled: Option<u64>,
+    /// The kernel counts runs and time of BPF programs.
+    pub bpf_stats: Option<bool>,
+    /// `/proc/kallsyms` shows us addresses of the kernel and not zeros.
+    pub kernel_addresses: Option<bool>,
+    /// Delay accounting is on.
+    pub delay_accounting: Option<bool>,
+    /// This process sees the host's processes, not those of a container.
+    pub host_pid_namespace: Option<bool>,
+}
 
-    fn read_below(root: &Path) -> Self {
-        let text = |path: &str| std::fs::read(root.join(path)).ok();
-        let sysctl = |name: &str| leading_number(&text(&format!("proc/sys/kernel/{name}"))?);
-        let status = text("proc/self/status").unwrap_or_default();
-        Self {
-            kernel_release: text("proc/sys/kernel/osrelease")
-                .map(|release| String::from_utf8_lossy(release.trim_ascii()).into_owned()),
-            architecture: std::env::consts::ARCH,
-            capabilities: line_value(&status, b"CapEff:").and_then(capabilities),
-            euid: line_value(&status, b"Uid:").and_then(euid),
-            btf_bytes: std::fs::metadata(root.join("sys/kernel/btf/vmlinux"))
-                .ok()
-                .map(|metadata| metadata.len()),
-            lockdown: text("sys/kernel/security/lockdown").and_then(|modes| lockdown(&modes)),
-            unprivileged_bpf_disabled: sysctl("unprivileged_bpf_disabled"),
-            bpf_stats_enabled: sysctl("bpf_stats_enabled").map(|enabled| enabled != 0),
-            kptr_restrict: sysctl("kptr_restrict"),
-            perf_event_paranoid: sysctl("perf_event_paranoid"),
-            kallsyms_addresses: kallsyms_addresses(&root.join("proc/kallsyms")),
-        }
-    }
-
-    /// Whether a capability is effective; `None` if that is not known.
-    pub fn has_capability(&self, name: &str) -> Option<bool> {
-        Some(self.capabilities.as_ref()?.contains(&name))
+/// Reads the facts.
+pub fn read() -> Facts {
+    let effective = effective_capabilities();
+    let (held, missing) = CAPABILITIES
+        .into_iter()
+        .partition::<Vec<_>, _>(|(_, bit)| effective.is_some_and(|set| set >> bit & 1 == 1));
+    Facts {
+        kernel: line("/proc/sys/kernel/osrelease"),
+        architecture: std::env::consts::ARCH,
+        btf: Path::new(Btf::PATH).exists(),
+        capabilities: held.into_iter().map(|(name, _)| name).collect(),
+        capabilities_missing: missing.into_iter().map(|(name, _)| name).collect(),
+        lockdown: line("/sys/kernel/security/lockdown").and_then(|modes| chosen(&modes)),
+        unprivileged_bpf_disabled: number("/proc/sys/kernel/unprivileged_bpf_disabled"),
+        bpf_stats: number("/proc/sys/kernel/bpf_stats_enabled").map(|on| on != 0),
+        kernel_addresses: kernel_addresses(Path::new("/proc/kallsyms")),
+        delay_accounting: number("/proc/sys/kernel/task_delayacct").map(|on| on != 0),
+        host_pid_namespace: host_pid_namespace(),
     }
 }
 
-/// Names of the bits of a hexadecimal mask; bits of capabilities newer than our list are left out.
-fn capabilities(mask: &[u8]) -> Option<Vec<&'static str>> {
-    let mask = u64::from_str_radix(std::str::from_utf8(mask).ok()?, 16).ok()?;
-    let set = CAPABILITIES
-        .iter()
-        .enumerate()
-        .filter(|(bit, _)| mask >> bit & 1 == 1)
-        .map(|(_, name)| *name);
-    Some(set.collect())
+impl Facts {
+    /// Name and value of each fact, for people.
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        let yes = |on: Option<bool>| match on {
+            Some(true) => "yes".to_owned(),
+            Some(false) => "no".to_owned(),
+            None => "unknown".to_owned(),
+        };
+        let unknown = || "unknown".to_owned();
+        let none_if_empty = |names: &[&str]| match names {
+            [] => "none".to_owned(),
+            names => names.join(" "),
+        };
+        vec![
+            ("kernel", self.kernel.clone().unwrap_or_else(unknown)),
+            ("architecture", self.architecture.to_owned()),
+            ("BTF", yes(Some(self.btf))),
+            ("capabilities", none_if_empty(&self.capabilities)),
+            (
+                "capabilities missing",
+                none_if_empty(&self.capabilities_missing),
+            ),
+            ("lockdown", self.lockdown.clone().unwrap_or_else(unknown)),
+            ("BPF statistics", yes(self.bpf_stats)),
+            ("kernel addresses shown", yes(self.kernel_addresses)),
+            ("delay accounting", yes(self.delay_accounting)),
+            ("host's processes seen", yes(self.host_pid_namespace)),
+        ]
+    }
 }
 
-/// The second of real, effective, saved and file system id.
-fn euid(ids: &[u8]) -> Option<u32> {
-    let effective = ids.split(|byte| *byte == b'\t').nth(1)?;
-    u32::try_from(leading_number(effective)?).ok()
+fn line(path: &str) -> Option<String> {
+    Some(fs::read_to_string(path).ok()?.trim().to_owned())
+}
+
+fn number(path: &str) -> Option<u64> {
+    line(path)?.parse().ok()
 }
 
 /// The mode in brackets: `none [integrity] confidentiality`.
-fn lockdown(modes: &[u8]) -> Option<String> {
-    let from = modes.iter().position(|byte| *byte == b'[')? + 1;
-    let mode = modes.get(from..)?;
-    let to = mode.iter().position(|byte| *byte == b']')?;
-    Some(String::from_utf8_lossy(mode.get(..to)?).into_owned())
+fn chosen(modes: &str) -> Option<String> {
+    let (_, rest) = modes.split_once('[')?;
+    Some(rest.split_once(']')?.0.to_owned())
+}
+
+fn effective_capabilities() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let set = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(set.trim(), 16).ok()
 }
 
 /// Looks at the first symbol only: the file has some hundred thousand lines.
-fn kallsyms_addresses(path: &Path) -> Option<bool> {
-    use std::io::Read;
-
-    let mut first = [0; 8];
-    std::fs::File::open(path)
+fn kernel_addresses(kallsyms: &Path) -> Option<bool> {
+    let mut address = [0; 8];
+    fs::File::open(kallsyms)
         .ok()?
-        .read_exact(&mut first)
+        .read_exact(&mut address)
         .ok()?;
-    Some(first.iter().any(|digit| *digit != b'0'))
+    Some(address.iter().any(|digit| *digit != b'0'))
+}
+
+/// The initial pid namespace has a fixed inode number (`PROC_PID_INIT_INO`).
+fn host_pid_namespace() -> Option<bool> {
+    const INITIAL: &str = "pid:[4026531836]";
+    let link = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(link.to_str() == Some(INITIAL))
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
-    fn capabilities_by_name() {
+    fn the_chosen_mode_is_in_brackets() {
         assert_eq!(
-            capabilities(b"0000018000200000"),
-            Some(vec!["sys_admin", "bpf", "checkpoint_restore"])
-        );
-        assert_eq!(capabilities(b"0"), Some(vec![]));
-        assert_eq!(capabilities(b"ffffffffffffffff").unwrap().len(), 41);
-        assert_eq!(capabilities(b"xyz"), None);
-    }
-
-    #[test]
-    fn lockdown_is_the_mode_in_brackets() {
-        assert_eq!(
-            lockdown(b"none [integrity] confidentiality\n").as_deref(),
+            chosen("none [integrity] confidentiality").as_deref(),
             Some("integrity")
         );
-        assert_eq!(lockdown(b"none"), None);
-        assert_eq!(lockdown(b"[none"), None);
+        assert_eq!(chosen("none"), None);
     }
 
     #[test]
-    fn this_host() {
-        let facts = HostFacts::read();
-        assert!(
-            facts
-                .kernel_release
-                .unwrap()
-                .starts_with(|first: char| first.is_ascii_digit())
+    fn this_host_has_facts() {
+        let facts = read();
+        assert!(facts.kernel.is_some());
+        assert_eq!(
+            facts.capabilities.len() + facts.capabilities_missing.len(),
+            CAPABILITIES.len()
         );
-        // SAFETY: geteuid has no preconditions.
-        assert_eq!(facts.euid, Some(unsafe { libc::geteuid() }));
-        assert!(facts.capabilities.is_some());
-    }
-
-    #[test]
-    fn nothing_readable_is_nothing_known() {
-        let facts = HostFacts::read_below(Path::new("/nonexistent"));
-        let expected = HostFacts {
-            architecture: std::env::consts::ARCH,
-            ..HostFacts::default()
-        };
-        assert_eq!(facts, expected);
-        assert_eq!(facts.has_capability("bpf"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = (capabilities(&bytes), euid(&bytes), lockdown(&bytes));
-        }
+        assert_eq!(facts.lines().len(), 10);
     }
 }

@@ -1,7 +1,7 @@
-//! The host as a whole, the kernel's own totals to check sums against, and the agent itself.
+//! The host as a whole, and the agent on it.
 
 pub mod cpu;
 pub mod facts;
 pub mod overview;
-pub mod own;
-pub mod snmp;
+pub mod own_usage;
+pub mod totals;

@@ -157,8 +157,8 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
                 0
             };
             let wanted = free || group.weight > lightest_idle || group.streak >= STREAK;
-            let barred = group.key.reserved() || self.departed.contains_key(&group.key);
-            if wanted && group.weight > 0.0 && !barred {
+            let barred = || group.key.reserved() || self.departed.contains_key(&group.key);
+            if wanted && group.weight > 0.0 && !barred() {
                 scan.candidates.push((group.weight, id));
             }
         }

@@ -16,9 +16,6 @@
 mod arrange;
 mod slots;
 
-#[cfg(test)]
-mod tests;
-
 use std::{fmt, hash::Hash, time::Duration};
 
 use rustc_hash::FxHashMap;

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod books;
 mod counters;
 mod gauges;
 mod groups;

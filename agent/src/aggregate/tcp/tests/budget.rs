@@ -186,3 +186,22 @@ fn a_peer_of_short_connections_earns_a_name() {
     assert_eq!(named.sent_bytes + other.sent_bytes, 1_000);
     assert!(named.sent_bytes >= 500);
 }
+
+#[test]
+fn equals_do_not_swap_names() {
+    let mut rig = Rig::new(4);
+    let mut records: Vec<SockRecord> = (0..8).map(peer).collect();
+    rig.cycle(&records);
+    for cycle in 0..50usize {
+        // Taking turns, nobody is clearly heavier for long.
+        for (number, record) in records.iter_mut().enumerate() {
+            record.bytes_sent += if (cycle + number) % 3 == 0 {
+                200_000
+            } else {
+                100_000
+            };
+        }
+        rig.cycle(&records);
+    }
+    assert_eq!(rig.table.budgets()[1].evictions, 0);
+}

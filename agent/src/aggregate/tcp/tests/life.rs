@@ -183,3 +183,25 @@ fn an_old_owner_that_ends_in_an_overflow_is_not_counted_twice() {
     assert_eq!((other.sent_bytes, other.live), (103, false));
     assert_eq!(rig.table.lost_detail()[0].count, 2);
 }
+
+#[test]
+fn an_owner_may_end_in_an_overflow_after_the_walk_has_passed_it() {
+    let mut rig = Rig::new(10);
+    let mut record = SockRecord {
+        bytes_sent: 1_000_000,
+        ..socket(1)
+    };
+    rig.cycle(&[record]);
+    record.bytes_sent += 500;
+    let lost = totals(1, 1_000_570);
+    rig.cycle_with(true, |table| {
+        table.socket(&record);
+        table.lost(&lost);
+    });
+    let rows = rig.cycles(6, &[]);
+    assert_eq!(row(&rows, postgres()).sent_bytes, 500);
+    assert_eq!(
+        row(&rows, PeerKey::Folded(Direction::Outbound)).sent_bytes,
+        70
+    );
+}

@@ -1,0 +1,150 @@
+//! The views and their columns: one table each. Sorting, layout, `--sort`, help and sparklines
+//! derive from it.
+
+mod connection;
+mod peer;
+mod process;
+
+use clap::ValueEnum;
+
+use crate::model::Snapshot;
+
+use super::{human::Unit, item::Item, value::Value};
+
+/// What is listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum View {
+    /// Groups of processes by name and user.
+    #[default]
+    Processes,
+    /// Groups of TCP connections by remote peer.
+    Peers,
+    /// Single TCP connections.
+    Connections,
+}
+
+/// A view: what it lists and in which columns.
+pub struct Table {
+    /// Title.
+    pub title: &'static str,
+    /// Columns, left to right.
+    pub columns: &'static [Column],
+    /// Column it is sorted by at first.
+    pub sort: &'static str,
+    /// Columns whose past is kept for the sparkline, the more telling one first.
+    pub tracked: [&'static str; 2],
+    /// Its lines, heaviest first.
+    pub items: for<'a> fn(&'a Snapshot) -> Vec<Item<'a>>,
+}
+
+/// One column.
+pub struct Column {
+    /// Name for `--sort`.
+    pub id: &'static str,
+    /// Title.
+    pub header: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// How its numbers are written; text is aligned to the left.
+    pub unit: Unit,
+    /// Cells it takes.
+    pub width: Width,
+    /// Importance: 0 is always shown, the highest number is the first to go.
+    pub rank: u8,
+    /// How a cell is coloured.
+    pub shade: Shade,
+    /// What a line has in this column.
+    pub value: for<'a> fn(Item<'a>) -> Value<'a>,
+}
+
+/// Width of a column in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// Always the same.
+    Fixed(u16),
+    /// From the first to the second, as the screen allows.
+    Stretch(u16, u16),
+}
+
+impl Width {
+    /// The least it can do with.
+    pub fn least(self) -> u16 {
+        match self {
+            Self::Fixed(width) | Self::Stretch(width, _) => width,
+        }
+    }
+}
+
+/// How the size of a number shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shade {
+    /// It does not.
+    Plain,
+    /// By decade: below 1, 10, 100 ms, 1 s, above.
+    Latency,
+    /// From the first limit on a warning, from the second on bad.
+    Limits(f64, f64),
+}
+
+impl View {
+    /// All views, in the order of their keys.
+    pub const ALL: [Self; 3] = [Self::Processes, Self::Peers, Self::Connections];
+
+    /// The table of this view.
+    pub fn table(self) -> &'static Table {
+        match self {
+            Self::Processes => &process::TABLE,
+            Self::Peers => &peer::TABLE,
+            Self::Connections => &connection::TABLE,
+        }
+    }
+
+    /// Position in [`Self::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl Table {
+    /// Position of the column named `id`.
+    pub fn position(&self, id: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.id == id)
+    }
+
+    /// Names of all columns, for messages.
+    pub fn ids(&self) -> String {
+        let ids: Vec<_> = self.columns.iter().map(|column| column.id).collect();
+        ids.join(", ")
+    }
+}
+
+impl Column {
+    /// Numbers are first looked at from the top, text from A.
+    pub fn descending_first(&self) -> bool {
+        self.unit != Unit::Text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sound() {
+        for (index, view) in View::ALL.into_iter().enumerate() {
+            assert_eq!(view.index(), index);
+            let table = view.table();
+            assert!(table.position(table.sort).is_some());
+            for id in table.tracked {
+                assert!(table.position(id).is_some(), "{id}");
+            }
+            assert_eq!(table.columns.first().map(|column| column.rank), Some(0));
+            for (at, column) in table.columns.iter().enumerate() {
+                assert_eq!(table.position(column.id), Some(at), "{} twice", column.id);
+                let header = column.header.chars().count() as u16;
+                // One cell beside the title is for the arrow of the sorted column.
+                assert!(header < column.width.least().max(2) + 1, "{}", column.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Columns of the peer view.
+
+use hostlens_ebpf::wire::Direction;
+
+use crate::model::{ConnectionState, OTHER, PeerKey, PeerRow, Remote};
+
+use super::{Column, Item, Shade, Table, Unit, Value, Width};
+
+pub(super) static TABLE: Table = Table {
+    title: "Peers",
+    columns: COLUMNS,
+    sort: "p95",
+    tracked: ["p95", "recv"],
+    items: |snapshot| snapshot.peers.iter().map(Item::Peer).collect(),
+};
+
+/// The two letters of a direction.
+pub(super) fn direction(direction: Direction) -> Value<'static> {
+    Value::text(match direction {
+        Direction::Inbound => "in",
+        Direction::Outbound => "out",
+        Direction::Unknown => "?",
+    })
+}
+
+fn peer<'a>(item: Item<'a>, read: fn(&'a PeerRow) -> Value<'a>) -> Value<'a> {
+    match item {
+        Item::Peer(row) => read(row),
+        _ => Value::Blank,
+    }
+}
+
+/// A figure of live connections only.
+fn live(row: &PeerRow, value: u64) -> Value<'static> {
+    if row.live {
+        Value::Number(value as f64)
+    } else {
+        Value::Blank
+    }
+}
+
+fn remote(remote: Remote, port: Option<u16>) -> Value<'static> {
+    match (remote, port) {
+        (Remote::Ip(ip), port) => Value::Address(ip, port),
+        (Remote::Other, Some(port)) => Value::Text(format!("{OTHER}:{port}").into()),
+        (Remote::Other, None) => Value::text(OTHER),
+    }
+}
+
+/// Connections in a state; none at all is known to be none.
+fn connections(row: &PeerRow, counts: fn(ConnectionState) -> bool) -> Value<'static> {
+    if !row.live {
+        return Value::Number(0.0);
+    }
+    let states = ConnectionState::ALL.into_iter().zip(row.connections);
+    let wanted = states.filter(|(state, _)| counts(*state));
+    let known: Vec<u64> = wanted.filter_map(|(_, count)| count).collect();
+    Value::count((!known.is_empty()).then(|| known.iter().sum()))
+}
+
+const fn number(
+    id: &'static str,
+    header: &'static str,
+    help: &'static str,
+    unit: Unit,
+    width: u16,
+    rank: u8,
+    value: for<'a> fn(Item<'a>) -> Value<'a>,
+) -> Column {
+    Column {
+        id,
+        header,
+        help,
+        unit,
+        width: Width::Fixed(width),
+        rank,
+        shade: match unit {
+            Unit::Latency => Shade::Latency,
+            _ => Shade::Plain,
+        },
+        value,
+    }
+}
+
+/// Quantile of the window at a position of [`crate::model::QUANTILES`].
+fn quantile(item: Item<'_>, at: usize) -> Value<'_> {
+    match item {
+        Item::Peer(row) => {
+            Value::number(row.rtt_quantiles.and_then(|values| values.get(at).copied()))
+        }
+        _ => Value::Blank,
+    }
+}
+
+const COLUMNS: &[Column] = &[
+    Column {
+        id: "remote",
+        header: "REMOTE",
+        help: "Other end, `other` outside the own networks or the budget",
+        unit: Unit::Text,
+        width: Width::Stretch(18, 47),
+        rank: 0,
+        shade: Shade::Plain,
+        value: |item| {
+            peer(item, |row| match row.key {
+                PeerKey::Inbound { remote: who, .. } => remote(who, None),
+                PeerKey::Outbound {
+                    remote: who,
+                    remote_port,
+                } => remote(who, Some(remote_port)),
+                PeerKey::Folded(_) => Value::text(OTHER),
+            })
+        },
+    },
+    Column {
+        id: "direction",
+        header: "DIR",
+        help: "`in`: accepted by a listener here; `out`: opened from here",
+        unit: Unit::Text,
+        width: Width::Fixed(3),
+        rank: 1,
+        shade: Shade::Plain,
+        value: |item| peer(item, |row| direction(row.key.direction())),
+    },
+    Column {
+        id: "listen",
+        header: "LISTEN",
+        help: "The listener here that inbound connections arrived at",
+        unit: Unit::Text,
+        width: Width::Stretch(9, 47),
+        rank: 2,
+        shade: Shade::Plain,
+        value: |item| {
+            peer(item, |row| match row.key {
+                PeerKey::Inbound {
+                    listen_ip,
+                    listen_port,
+                    ..
+                } => Value::Address(listen_ip, Some(listen_port)),
+                PeerKey::Outbound { .. } | PeerKey::Folded(_) => Value::Blank,
+            })
+        },
+    },
+    number(
+        "conns",
+        "CONNS",
+        "Connections now, TIME_WAIT left out",
+        Unit::Count,
+        5,
+        3,
+        |item| {
+            peer(item, |row| {
+                connections(row, |state| state != ConnectionState::TimeWait)
+            })
+        },
+    ),
+    number(
+        "p50",
+        "p50",
+        "Median round-trip time over the last minute",
+        Unit::Latency,
+        6,
+        1,
+        |item| quantile(item, 0),
+    ),
+    number(
+        "p95",
+        "p95",
+        "95 % of round-trip times were at most this",
+        Unit::Latency,
+        6,
+        1,
+        |item| quantile(item, 2),
+    ),
+    number(
+        "p99",
+        "p99",
+        "99 % of round-trip times were at most this",
+        Unit::Latency,
+        6,
+        4,
+        |item| quantile(item, 3),
+    ),
+    number(
+        "max",
+        "MAX",
+        "Largest round-trip time of the last minute",
+        Unit::Latency,
+        6,
+        7,
+        |item| quantile(item, 4),
+    ),
+    number(
+        "min",
+        "MIN",
+        "Lowest round-trip time: the way without queues",
+        Unit::Latency,
+        6,
+        9,
+        |item| {
+            peer(item, |row| {
+                if row.live {
+                    Value::nanos(row.min_rtt_ns)
+                } else {
+                    Value::Blank
+                }
+            })
+        },
+    ),
+    Column {
+        shade: Shade::Limits(1.0, 5.0),
+        ..number(
+            "retr",
+            "RETR%",
+            "Segments retransmitted, percent of those sent",
+            Unit::Percent,
+            5,
+            4,
+            |item| {
+                peer(item, |row| {
+                    Value::number(row.rates.retransmit_ratio.map(|ratio| ratio * 100.0))
+                })
+            },
+        )
+    },
+    number(
+        "sent",
+        "SENT/s",
+        "Payload bytes sent per second",
+        Unit::Bytes,
+        6,
+        5,
+        |item| peer(item, |row| Value::Number(row.rates.sent_bytes)),
+    ),
+    number(
+        "recv",
+        "RECV/s",
+        "Payload bytes received per second",
+        Unit::Bytes,
+        6,
+        5,
+        |item| peer(item, |row| Value::Number(row.rates.received_bytes)),
+    ),
+    number(
+        "unread",
+        "UNREAD",
+        "Bytes received and not read by the application here",
+        Unit::Bytes,
+        6,
+        8,
+        |item| peer(item, |row| live(row, row.unread_bytes)),
+    ),
+    number(
+        "unacked",
+        "UNACKED",
+        "Bytes written and not acknowledged by the peer",
+        Unit::Bytes,
+        7,
+        8,
+        |item| peer(item, |row| live(row, row.unacked_bytes)),
+    ),
+    number(
+        "estab",
+        "ESTAB",
+        "Established connections",
+        Unit::Count,
+        5,
+        12,
+        |item| {
+            peer(item, |row| {
+                connections(row, |state| state == ConnectionState::Established)
+            })
+        },
+    ),
+    number(
+        "synsent",
+        "SYNSENT",
+        "Connections whose first packet is not answered yet",
+        Unit::Count,
+        7,
+        13,
+        |item| {
+            peer(item, |row| {
+                connections(row, |state| state == ConnectionState::SynSent)
+            })
+        },
+    ),
+    number(
+        "closewait",
+        "CLOSEW",
+        "Closed by the peer, not yet closed here",
+        Unit::Count,
+        6,
+        11,
+        |item| {
+            peer(item, |row| {
+                connections(row, |state| state == ConnectionState::CloseWait)
+            })
+        },
+    ),
+    number(
+        "timewait",
+        "TIMEW",
+        "Connections in TIME_WAIT",
+        Unit::Count,
+        5,
+        10,
+        |item| {
+            peer(item, |row| {
+                connections(row, |state| state == ConnectionState::TimeWait)
+            })
+        },
+    ),
+];

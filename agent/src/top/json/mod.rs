@@ -1,0 +1,56 @@
+//! One object per line and snapshot. Its fields are a contract: `docs/top.md` names each.
+
+mod fields;
+mod records;
+
+use crate::model::Snapshot;
+
+use super::{columns::View, filter::Filter, item::Item, options::TopOptions, rows};
+
+/// Version of the fields; it changes when one changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// The snapshot as one line, without its end. The filter narrows every list; the list of the
+/// chosen view is in the chosen order.
+pub fn line(options: &TopOptions, snapshot: &Snapshot) -> String {
+    let filter = options.filter();
+    let lists = Lists::new(options, &filter, snapshot);
+    let document = fields::Document::new(snapshot, &lists);
+    // Strings, numbers and maps with string keys: there is nothing that cannot be written.
+    serde_json::to_string(&document).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+}
+
+/// The rows that pass, in order.
+struct Lists<'a> {
+    processes: Vec<Item<'a>>,
+    members: Vec<Item<'a>>,
+    peers: Vec<Item<'a>>,
+    connections: Vec<Item<'a>>,
+}
+
+impl<'a> Lists<'a> {
+    fn new(options: &TopOptions, filter: &Filter, snapshot: &'a Snapshot) -> Self {
+        let matcher = filter.over(snapshot);
+        let list = |view: View| {
+            let table = view.table();
+            let mut items = (table.items)(snapshot);
+            items.retain(|item| matcher.passes(*item, table.columns));
+            if view == options.view
+                && options.sort.is_some()
+                && let Ok((sort, descending)) = options.sorting()
+            {
+                rows::sort(&mut items, table.columns.get(sort), descending);
+            }
+            items
+        };
+        let columns = View::Processes.table().columns;
+        let members = Item::members(snapshot);
+        let named = |item: &Item<'_>| matcher.passes(*item, columns);
+        Self {
+            processes: list(View::Processes),
+            members: members.filter(named).collect(),
+            peers: list(View::Peers),
+            connections: list(View::Connections),
+        }
+    }
+}

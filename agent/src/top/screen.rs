@@ -1,0 +1,190 @@
+//! The interactive loop: keys and snapshots in, frames out.
+
+use std::{
+    io::{self, IsTerminal, stdout},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use crossterm::event::{self, Event};
+use ratatui::layout::Rect;
+
+use crate::model::Snapshot;
+
+use super::{
+    Feed,
+    history::History,
+    keys::{self, Action},
+    notice::{Cure, notice},
+    options::TopOptions,
+    rows,
+    state::State,
+    terminal::{Ending, Screen},
+    theme::Theme,
+    view::{self, Areas, Scene},
+};
+
+/// How long a key or a new snapshot may wait to be seen.
+const TICK: Duration = Duration::from_millis(100);
+/// After this a first cycle is called slow.
+const SLOW_START: Duration = Duration::from_secs(5);
+
+/// Runs until the user leaves.
+pub fn run(options: &TopOptions, feed: &mut dyn Feed) -> anyhow::Result<()> {
+    if !stdout().is_terminal() {
+        bail!("standard output is no terminal: use --batch or --json");
+    }
+    let mut app = App::new(options)?;
+    let ending = Ending::on_signals()?;
+    let mut screen = Screen::take(&ending)?;
+    let result = app.run(feed, &mut screen, &ending);
+    drop(screen);
+    match result {
+        _ if ending.panicked() => bail!("a thread of hostlens panicked, see above"),
+        // The terminal was closed: there is nobody to tell.
+        Err(_) if ending.signalled() => Ok(()),
+        other => other.context("terminal"),
+    }
+}
+
+struct App {
+    state: State,
+    history: History,
+    theme: Theme,
+    cure: Cure,
+    /// The newest snapshot with rates.
+    newest: Option<Arc<Snapshot>>,
+    /// The one shown; it lags behind while paused.
+    shown: Option<Arc<Snapshot>>,
+    started: Instant,
+    arrived: Instant,
+    interval: Duration,
+    /// Cycles still to be shown.
+    remaining: Option<u64>,
+    /// The screen shows something else than it should.
+    dirty: bool,
+}
+
+impl App {
+    fn new(options: &TopOptions) -> anyhow::Result<Self> {
+        Ok(Self {
+            state: State::new(options)?,
+            history: History::new(options.interval),
+            theme: Theme::from_env(),
+            cure: Cure::here(),
+            newest: None,
+            shown: None,
+            started: Instant::now(),
+            arrived: Instant::now(),
+            interval: options.interval,
+            remaining: options.iterations,
+            dirty: true,
+        })
+    }
+
+    fn run(&mut self, feed: &dyn Feed, screen: &mut Screen, ending: &Ending) -> io::Result<()> {
+        while !self.state.quit && !ending.signalled() && !ending.panicked() {
+            self.receive(feed);
+            if self.remaining == Some(0) {
+                break;
+            }
+            if self.dirty {
+                self.draw(screen)?;
+                self.dirty = false;
+            }
+            if event::poll(TICK)? {
+                // Keys that came in together cost one frame.
+                self.handle(event::read()?, screen)?;
+                while !self.state.quit && event::poll(Duration::ZERO)? {
+                    self.handle(event::read()?, screen)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the newest snapshot, if there is one with rates.
+    fn receive(&mut self, feed: &dyn Feed) {
+        let last = self.newest.as_ref().map_or(0, |snapshot| snapshot.sequence);
+        let newer = feed
+            .latest()
+            .filter(|snapshot| snapshot.sequence > last && !snapshot.interval.is_zero());
+        if let Some(snapshot) = newer {
+            if self.newest.is_some() {
+                self.remaining = self.remaining.map(|left| left.saturating_sub(1));
+            }
+            let followed = self.state.place().followed.as_ref();
+            self.history.observe(&snapshot, followed);
+            self.arrived = Instant::now();
+            self.newest = Some(snapshot);
+            self.dirty = true;
+        } else if self.stale().is_some() || self.newest.is_none() {
+            self.dirty = true;
+        }
+        if !self.state.paused || self.shown.is_none() {
+            self.shown.clone_from(&self.newest);
+        }
+    }
+
+    /// Seconds without a cycle, from three missed ones on.
+    fn stale(&self) -> Option<u64> {
+        let waited = self.arrived.elapsed();
+        let due = self.interval * 3 + Duration::from_secs(2);
+        (self.newest.is_some() && waited > due).then_some(waited.as_secs())
+    }
+
+    fn draw(&mut self, screen: &mut Screen) -> io::Result<()> {
+        let Some(snapshot) = self.shown.clone() else {
+            let slow = self.started.elapsed() > SLOW_START;
+            let theme = self.theme;
+            return screen.draw(|frame| view::draw_waiting(frame, theme, slow));
+        };
+        let notice = notice(&snapshot.own, self.cure);
+        let rows = rows::build(&snapshot, &self.state.query());
+        let stale = self.stale();
+        screen.draw(|frame| {
+            let areas = Areas::new(frame.area(), notice.is_some());
+            self.state.settle(&rows, areas.page());
+            let overflow = view::help_overflow(self.state.view, frame.area().height);
+            self.state.limit_help(overflow);
+            let scene = Scene {
+                state: &self.state,
+                snapshot: &snapshot,
+                rows: &rows,
+                history: &self.history,
+                notice: notice.as_deref(),
+                stale,
+                theme: self.theme,
+            };
+            view::draw(frame, &scene);
+        })
+    }
+
+    fn handle(&mut self, event: Event, screen: &mut Screen) -> io::Result<()> {
+        self.dirty = true;
+        let Event::Key(key) = event else {
+            return Ok(());
+        };
+        match keys::action(&self.state.mode, key) {
+            Some(Action::Suspend) => screen.suspend()?,
+            Some(Action::Redraw) => screen.clear()?,
+            Some(action) => self.apply(action, screen.size()?),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, action: Action, (width, height): (u16, u16)) {
+        let Some(snapshot) = self.shown.clone() else {
+            self.state.apply(action, &[], 0);
+            return;
+        };
+        let rows = rows::build(&snapshot, &self.state.query());
+        let notice = notice(&snapshot.own, self.cure).is_some();
+        let page = Areas::new(Rect::new(0, 0, width, height), notice).page();
+        // What was typed since the last frame may have changed the list.
+        self.state.settle(&rows, page);
+        self.state.apply(action, &rows, page);
+    }
+}

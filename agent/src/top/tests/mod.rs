@@ -1,0 +1,14 @@
+//! What a person sees and what a pipe gets, from fixed snapshots.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+pub mod fixture;
+mod golden;
+mod order;
+mod output;
+mod screens;
+pub mod session;

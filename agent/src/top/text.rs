@@ -1,0 +1,82 @@
+//! Text in terminal cells: wide characters take two.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Cells that `text` takes.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// `text` if it fits into `cells`, else its beginning and `ellipsis` (one cell).
+pub fn cut(text: &str, cells: usize, ellipsis: &str) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let Some(room) = cells.checked_sub(1) else {
+        return String::new();
+    };
+    let mut used = 0;
+    let fits = |letter: &char| {
+        used += letter.width().unwrap_or(0);
+        used <= room
+    };
+    let mut kept: String = text.chars().take_while(fits).collect();
+    kept.push_str(ellipsis);
+    kept
+}
+
+/// `text` if it fits into `cells`, else its beginning and end around `ellipsis`: of an address the
+/// port must stay.
+pub fn cut_middle(text: &str, cells: usize, ellipsis: &str) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let Some(room) = cells.checked_sub(1) else {
+        return String::new();
+    };
+    let head = cut(text, room / 2 + 1, ellipsis);
+    let tail: Vec<char> = text.chars().rev().take(room - room / 2).collect();
+    head.chars().chain(tail.into_iter().rev()).collect()
+}
+
+/// `text` in exactly `cells`, on the left or on the right.
+pub fn pad(text: &str, cells: usize, right: bool) -> String {
+    let space = " ".repeat(cells.saturating_sub(width(text)));
+    if right {
+        space + text
+    } else {
+        text.to_owned() + &space
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_characters_are_never_cut_in_half() {
+        assert_eq!(cut("数据库服务", 10, "~"), "数据库服务");
+        assert_eq!(cut("数据库服务", 8, "~"), "数据库~");
+        assert_eq!(cut("数据库服务", 7, "~"), "数据库~");
+        assert_eq!(cut("abc", 0, "~"), "");
+        for cells in 0..12 {
+            assert!(width(&cut("a数b据c库", cells, "…")) <= cells);
+        }
+    }
+
+    #[test]
+    fn addresses_keep_their_ports() {
+        assert_eq!(cut_middle("[fd00:1::2]:40000", 12, "~"), "[fd00~:40000");
+        assert_eq!(cut_middle("10.0.0.1:80", 11, "~"), "10.0.0.1:80");
+        for cells in 0..20 {
+            assert!(width(&cut_middle("[fd00:1::2]:40000", cells, "~")) <= cells);
+        }
+    }
+
+    #[test]
+    fn padding_counts_cells() {
+        assert_eq!(pad("数", 4, true), "  数");
+        assert_eq!(pad("ab", 4, false), "ab  ");
+        assert_eq!(pad("abcdef", 4, false), "abcdef");
+    }
+}

@@ -1,0 +1,91 @@
+//! The lines above the list: host, agent, what is missing, views.
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use crate::top::{columns::View, overview, text};
+
+use super::{Scene, put};
+
+/// CPU, memory, swap and load.
+pub(super) fn overview(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
+    let theme = scene.theme;
+    let mut x = 0;
+    for figure in overview::host(&scene.snapshot.host) {
+        let needed = figure.name.len() + 1 + text::width(&figure.text);
+        if usize::from(x) + needed > usize::from(area.width) {
+            break;
+        }
+        x = put(buffer, area, x, figure.name, theme.strong());
+        let style = match figure.share {
+            Some(share) if share >= 0.95 => theme.bad(),
+            Some(share) if share >= 0.80 => theme.warning(),
+            Some(_) => theme.good(),
+            None => ratatui::style::Style::new(),
+        };
+        x = put(buffer, area, x + 1, &figure.text, style) + 3;
+    }
+}
+
+/// Sources and cost, or that nothing comes any more.
+pub(super) fn agent(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
+    match scene.stale {
+        Some(seconds) => {
+            let line = format!("no new cycle for {seconds} s");
+            put(buffer, area, 0, &line, scene.theme.bad());
+        }
+        None => {
+            let mut x = 0;
+            for part in overview::agent(scene.snapshot) {
+                if usize::from(x) + text::width(&part) > usize::from(area.width) {
+                    break;
+                }
+                x = put(buffer, area, x, &part, scene.theme.faint()) + 2;
+            }
+        }
+    }
+}
+
+/// What is missing and how to get it.
+pub(super) fn notice(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
+    if let Some(notice) = scene.notice {
+        let theme = scene.theme;
+        let line = text::cut(notice, usize::from(area.width), theme.ellipsis());
+        put(buffer, area, 0, &line, theme.warning());
+    }
+}
+
+/// The views, and what narrows the list.
+pub(super) fn tabs(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
+    let theme = scene.theme;
+    let mut x = 0;
+    for (index, view) in View::ALL.into_iter().enumerate() {
+        let title = format!(" {} {} ", index + 1, view.table().title);
+        let current = view == scene.state.view;
+        let style = if current {
+            theme.reverse().patch(theme.strong())
+        } else {
+            theme.faint()
+        };
+        x = put(buffer, area, x, &title, style) + 1;
+    }
+    let state = scene.state;
+    let shown = scene.rows.len();
+    let mut right = Vec::new();
+    if state.paused {
+        right.push((String::from("PAUSED"), theme.warning()));
+    }
+    if !state.filter.is_empty() {
+        right.push((format!("filter: {}", state.filter.text()), theme.warning()));
+    }
+    let at = if shown == 0 {
+        0
+    } else {
+        state.place().cursor + 1
+    };
+    right.push((format!("{at}/{shown}"), theme.faint()));
+    let needed: usize = right.iter().map(|(part, _)| text::width(part) + 2).sum();
+    let mut x = x.max(area.width.saturating_sub(needed as u16));
+    for (part, style) in right {
+        x = put(buffer, area, x, &part, style) + 2;
+    }
+}

@@ -1,0 +1,145 @@
+//! Column titles and lines.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Modifier, Style},
+};
+
+use crate::top::{
+    columns::{Column, View},
+    human::Unit,
+    layout::{Slot, fit},
+    rows::Row,
+    text,
+    theme::Theme,
+    value::Value,
+};
+
+use super::{Scene, put};
+
+pub(super) fn titles(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
+    let theme = scene.theme;
+    buffer.set_style(area, theme.reverse());
+    let columns = scene.state.view.table().columns;
+    let place = scene.state.place();
+    for slot in fit(columns, area.width) {
+        let Some(column) = columns.get(slot.index) else {
+            continue;
+        };
+        let sorted = slot.index == place.sort;
+        let style = if sorted {
+            theme.sorted()
+        } else {
+            theme.reverse()
+        };
+        let header = text::cut(column.header, usize::from(slot.width), theme.ellipsis());
+        let width = text::width(&header) as u16;
+        let left = column.unit == Unit::Text;
+        let x = if left {
+            slot.x
+        } else {
+            slot.x + slot.width - width
+        };
+        put(buffer, area, x, &header, style);
+        if sorted {
+            // Beside the title, in the gap between columns if need be.
+            let at = if left {
+                Some(x + width)
+            } else {
+                x.checked_sub(1)
+            };
+            if let Some(at) = at {
+                let arrow = theme.arrow(place.descending);
+                put(
+                    buffer,
+                    area,
+                    at,
+                    arrow,
+                    theme.reverse().patch(theme.strong()),
+                );
+            }
+        }
+    }
+}
+
+pub(super) fn rows(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
+    let table = scene.state.view.table();
+    let place = scene.state.place();
+    if scene.rows.is_empty() {
+        let line = empty(scene);
+        let area = Rect {
+            y: area.y + area.height.min(2) / 2,
+            ..area
+        };
+        put(buffer, area, 2, line, scene.theme.faint());
+        return;
+    }
+    let slots = fit(table.columns, area.width);
+    let visible = scene.rows.iter().enumerate().skip(place.top);
+    for ((at, row), y) in visible.zip(area.y..area.bottom()) {
+        let strip = Rect {
+            y,
+            height: 1,
+            ..area
+        };
+        for slot in &slots {
+            if let Some(column) = table.columns.get(slot.index) {
+                cell(buffer, strip, scene.theme, row, column, slot);
+            }
+        }
+        if at == place.cursor {
+            // One plain bar: colours under it are hard to read on half of all terminals.
+            buffer.set_style(strip, Style::reset().add_modifier(Modifier::REVERSED));
+        }
+    }
+}
+
+fn cell(
+    buffer: &mut Buffer,
+    area: Rect,
+    theme: Theme,
+    row: &Row<'_>,
+    column: &Column,
+    slot: &Slot,
+) {
+    let value = (column.value)(row.item);
+    let shown = value.show(column.unit);
+    let style = match &value {
+        Value::Number(number) => theme.shade(column.shade, *number),
+        Value::Absent => theme.faint(),
+        Value::Text(_) | Value::Address(..) if row.item.folded() => theme.faint(),
+        _ => Style::new(),
+    };
+    let width = usize::from(slot.width);
+    let branch = if row.member && slot.index == 0 {
+        theme.branch()
+    } else {
+        ""
+    };
+    let room = width.saturating_sub(text::width(branch));
+    let cut = if matches!(value, Value::Address(..)) {
+        text::cut_middle
+    } else {
+        text::cut
+    };
+    let shown = cut(&shown, room, theme.ellipsis());
+    let padded = text::pad(
+        &format!("{branch}{shown}"),
+        width,
+        column.unit != Unit::Text,
+    );
+    put(buffer, area, slot.x, &padded, style);
+}
+
+/// Why there is nothing in the list.
+fn empty(scene: &Scene<'_>) -> &'static str {
+    if !scene.state.filter.is_empty() {
+        return "nothing passes the filter (Esc drops it)";
+    }
+    match scene.state.view {
+        View::Processes => "no processes",
+        View::Peers => "no TCP connections in the last minute",
+        View::Connections => "no TCP connections",
+    }
+}

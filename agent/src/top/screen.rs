@@ -85,6 +85,10 @@ impl App {
 
     fn run(&mut self, feed: &dyn Feed, screen: &mut Screen, ending: &Ending) -> io::Result<()> {
         while !self.state.quit && !ending.signalled() && !ending.panicked() {
+            if ending.continued() {
+                screen.retake()?;
+                self.dirty = true;
+            }
             self.receive(feed);
             if self.remaining == Some(0) {
                 break;

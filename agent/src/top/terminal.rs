@@ -17,18 +17,19 @@ use crossterm::{
 };
 use ratatui::{Frame, Terminal, backend::CrosstermBackend};
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP},
+    consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP},
     low_level,
 };
 
 /// Raw mode is on. The panic hook has to know without the guard.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Requests to end, from signals and from panics elsewhere.
+/// Requests to end, from signals and from panics elsewhere, and news of having been continued.
 #[derive(Clone, Default)]
 pub struct Ending {
     signal: Arc<AtomicBool>,
     panic: Arc<AtomicBool>,
+    continued: Arc<AtomicBool>,
 }
 
 impl Ending {
@@ -42,12 +43,19 @@ impl Ending {
             signal_hook::flag::register(signal, ending.signal.clone())
                 .context("cannot handle signals")?;
         }
+        signal_hook::flag::register(SIGCONT, ending.continued.clone())
+            .context("cannot handle signals")?;
         Ok(ending)
     }
 
     /// A signal asked to end.
     pub fn signalled(&self) -> bool {
         self.signal.load(Ordering::Relaxed)
+    }
+
+    /// We were stopped and go on; said once.
+    pub fn continued(&self) -> bool {
+        self.continued.swap(false, Ordering::Relaxed)
     }
 
     /// A thread panicked.
@@ -127,6 +135,16 @@ impl Screen {
     pub fn suspend(&mut self) -> io::Result<()> {
         leave();
         low_level::raise(SIGTSTP)?;
+        self.retake()
+    }
+
+    /// Takes the terminal once more after a shell had it.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn retake(&mut self) -> io::Result<()> {
+        // Raw mode is only ever set from outside it.
+        leave();
         enter()?;
         self.clear()
     }

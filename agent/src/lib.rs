@@ -8,11 +8,15 @@
 //!             fallback    deltas, groups
 //! ```
 //!
+//! `engine` drives one cycle after another, `cli` and `doctor` are the ways in.
 //! `aggregate` is pure: no I/O, no clock. `metric` is the one table of exported families.
 
 pub mod aggregate;
+pub mod cli;
 pub mod clock;
 pub mod collect;
+pub mod doctor;
+pub mod engine;
 pub mod expose;
 pub mod kernel;
 pub mod metric;

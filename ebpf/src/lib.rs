@@ -10,4 +10,6 @@
 
 pub mod bucket;
 pub mod offsets;
+#[cfg(target_arch = "bpf")]
+pub mod probe;
 pub mod wire;

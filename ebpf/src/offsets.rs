@@ -1,1 +1,217 @@
-//! placeholder
+//! The one door to kernel structures: which members the programs read, and under which name.
+//!
+//! rustc emits no CO-RE relocations. Each entry is a read-only global of the object; user space
+//! finds the member in the running kernel's BTF and sets the global before loading. The verifier
+//! sees frozen read-only data as constants, so the loads stay direct and type-checked. A member
+//! this kernel lacks stays [`ABSENT`]: the branch around its load is pruned.
+
+/// Value of an offset the running kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+/// One entry of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offset {
+    /// Symbol of the global in the objects.
+    pub name: &'static str,
+    /// Structure as named in BTF.
+    pub structure: &'static str,
+    /// Member path; anonymous structs and unions are looked through.
+    pub path: &'static str,
+    /// Added to the member's offset: a fixed place inside it.
+    pub add: u32,
+}
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $name:ident = $structure:literal, $path:literal, $add:literal;)*) => {
+        /// Every member read by some program.
+        pub static TABLE: &[Offset] = &[
+            $(Offset { name: stringify!($name), structure: $structure, path: $path, add: $add },)*
+        ];
+
+        /// The globals themselves; only programs have them.
+        #[cfg(target_arch = "bpf")]
+        pub mod at {
+            $($(#[$doc])* #[unsafe(no_mangle)] pub static $name: u32 = super::ABSENT;)*
+        }
+    };
+}
+
+offsets! {
+    // include/net/sock.h
+    /// Address family.
+    SKC_FAMILY = "sock_common", "skc_family", 0;
+    /// State, `TCP_*`.
+    SKC_STATE = "sock_common", "skc_state", 0;
+    /// Local port, host order; 0 once the socket is unhashed.
+    SKC_NUM = "sock_common", "skc_num", 0;
+    /// Remote port, network order.
+    SKC_DPORT = "sock_common", "skc_dport", 0;
+    /// Local IPv4 address.
+    SKC_RCV_SADDR = "sock_common", "skc_rcv_saddr", 0;
+    /// Remote IPv4 address.
+    SKC_DADDR = "sock_common", "skc_daddr", 0;
+    /// Local IPv6 address.
+    SKC_V6_RCV_SADDR = "sock_common", "skc_v6_rcv_saddr", 0;
+    /// Remote IPv6 address.
+    SKC_V6_DADDR = "sock_common", "skc_v6_daddr", 0;
+    /// Network namespace.
+    SKC_NET = "sock_common", "skc_net", 0;
+    /// `SOCK_*` flags; `SOCK_DONE` (bit 1) says that the peer's FIN was taken.
+    SKC_FLAGS = "sock_common", "skc_flags", 0;
+    /// Error of the socket.
+    SK_ERR = "sock", "sk_err", 0;
+    /// Connections waiting in a listener's accept queue.
+    SK_ACK_BACKLOG = "sock", "sk_ack_backlog", 0;
+    /// Limit of a listener's accept queue.
+    SK_MAX_ACK_BACKLOG = "sock", "sk_max_ack_backlog", 0;
+    /// Inode number of a namespace.
+    NET_INUM = "net", "ns.inum", 0;
+    // include/linux/tcp.h
+    /// Smoothed RTT, µs << 3.
+    TP_SRTT_US = "tcp_sock", "srtt_us", 0;
+    /// Windowed minimum RTT; the current value is the first sample's.
+    TP_RTT_MIN = "tcp_sock", "rtt_min", 4;
+    /// See `SockRecord::bytes_sent`.
+    TP_BYTES_SENT = "tcp_sock", "bytes_sent", 0;
+    /// See `SockRecord::bytes_retrans`.
+    TP_BYTES_RETRANS = "tcp_sock", "bytes_retrans", 0;
+    /// See `SockRecord::bytes_received`.
+    TP_BYTES_RECEIVED = "tcp_sock", "bytes_received", 0;
+    /// See `SockRecord::data_segs_out`.
+    TP_DATA_SEGS_OUT = "tcp_sock", "data_segs_out", 0;
+    /// See `SockRecord::total_retrans`.
+    TP_TOTAL_RETRANS = "tcp_sock", "total_retrans", 0;
+    /// See `SockRecord::delivered`.
+    TP_DELIVERED = "tcp_sock", "delivered", 0;
+    /// Next sequence number expected.
+    TP_RCV_NXT = "tcp_sock", "rcv_nxt", 0;
+    /// First sequence number not yet read.
+    TP_COPIED_SEQ = "tcp_sock", "copied_seq", 0;
+    /// End of what was written.
+    TP_WRITE_SEQ = "tcp_sock", "write_seq", 0;
+    /// First unacknowledged sequence number.
+    TP_SND_UNA = "tcp_sock", "snd_una", 0;
+    // include/linux/sched.h
+    /// Thread id.
+    TASK_PID = "task_struct", "pid", 0;
+    /// Process id.
+    TASK_TGID = "task_struct", "tgid", 0;
+    /// Start since boot, ns (5.5; `real_start_time` before).
+    TASK_START_BOOTTIME = "task_struct", "start_boottime", 0;
+    /// Parent as seen by wait and getppid.
+    TASK_REAL_PARENT = "task_struct", "real_parent", 0;
+    /// Leader of the thread group.
+    TASK_GROUP_LEADER = "task_struct", "group_leader", 0;
+    /// Objective credentials.
+    TASK_REAL_CRED = "task_struct", "real_cred", 0;
+    /// Command name.
+    TASK_COMM = "task_struct", "comm", 0;
+    /// `PF_*`.
+    TASK_FLAGS = "task_struct", "flags", 0;
+    /// Wait status.
+    TASK_EXIT_CODE = "task_struct", "exit_code", 0;
+    /// `EXIT_ZOMBIE` and friends.
+    TASK_EXIT_STATE = "task_struct", "exit_state", 0;
+    /// Address space.
+    TASK_MM = "task_struct", "mm", 0;
+    /// Descriptor table.
+    TASK_FILES = "task_struct", "files", 0;
+    /// What threads share, and what ended ones left.
+    TASK_SIGNAL = "task_struct", "signal", 0;
+    /// CPU time, ns.
+    TASK_RUNTIME = "task_struct", "se.sum_exec_runtime", 0;
+    /// User time, ns.
+    TASK_UTIME = "task_struct", "utime", 0;
+    /// System time, ns.
+    TASK_STIME = "task_struct", "stime", 0;
+    /// Minor faults.
+    TASK_MIN_FLT = "task_struct", "min_flt", 0;
+    /// Major faults.
+    TASK_MAJ_FLT = "task_struct", "maj_flt", 0;
+    /// Voluntary switches.
+    TASK_NVCSW = "task_struct", "nvcsw", 0;
+    /// Involuntary switches.
+    TASK_NIVCSW = "task_struct", "nivcsw", 0;
+    /// Bytes read from storage (`CONFIG_TASK_IO_ACCOUNTING`).
+    TASK_READ_BYTES = "task_struct", "ioac.read_bytes", 0;
+    /// Bytes written to storage.
+    TASK_WRITE_BYTES = "task_struct", "ioac.write_bytes", 0;
+    /// Namespaces.
+    TASK_NSPROXY = "task_struct", "nsproxy", 0;
+    /// Counts execve.
+    TASK_EXEC_ID = "task_struct", "self_exec_id", 0;
+    /// Cgroups.
+    TASK_CGROUPS = "task_struct", "cgroups", 0;
+    // include/linux/sched/signal.h: totals of threads that ended
+    /// CPU time, ns.
+    SIG_RUNTIME = "signal_struct", "sum_sched_runtime", 0;
+    /// User time, ns.
+    SIG_UTIME = "signal_struct", "utime", 0;
+    /// System time, ns.
+    SIG_STIME = "signal_struct", "stime", 0;
+    /// Minor faults.
+    SIG_MIN_FLT = "signal_struct", "min_flt", 0;
+    /// Major faults.
+    SIG_MAJ_FLT = "signal_struct", "maj_flt", 0;
+    /// Voluntary switches.
+    SIG_NVCSW = "signal_struct", "nvcsw", 0;
+    /// Involuntary switches.
+    SIG_NIVCSW = "signal_struct", "nivcsw", 0;
+    /// Bytes read from storage.
+    SIG_READ_BYTES = "signal_struct", "ioac.read_bytes", 0;
+    /// Bytes written to storage.
+    SIG_WRITE_BYTES = "signal_struct", "ioac.write_bytes", 0;
+    /// Living threads.
+    SIG_NR_THREADS = "signal_struct", "nr_threads", 0;
+    /// Soft limit of descriptors: `rlim[RLIMIT_NOFILE].rlim_cur`, 7 × 16 bytes in.
+    SIG_NOFILE = "signal_struct", "rlim", 112;
+    /// Effective user id.
+    CRED_EUID = "cred", "euid", 0;
+    /// Network namespace of a task.
+    NSPROXY_NET = "nsproxy", "net_ns", 0;
+    // include/linux/fdtable.h
+    /// Current table.
+    FILES_FDT = "files_struct", "fdt", 0;
+    /// Size of the table.
+    FDT_MAX_FDS = "fdtable", "max_fds", 0;
+    /// Bitmap of open descriptors.
+    FDT_OPEN_FDS = "fdtable", "open_fds", 0;
+    /// Start of the arguments, user address.
+    MM_ARG_START = "mm_struct", "arg_start", 0;
+    /// End of the arguments, user address.
+    MM_ARG_END = "mm_struct", "arg_end", 0;
+    // include/linux/cgroup-defs.h
+    /// Cgroup in the v2 hierarchy.
+    CSS_SET_DFL_CGRP = "css_set", "dfl_cgrp", 0;
+    /// Its node.
+    CGROUP_KN = "cgroup", "kn", 0;
+    /// Its id (u64 since 5.5).
+    KERNFS_NODE_ID = "kernfs_node", "id", 0;
+    /// Cgroup of a controller's state.
+    CSS_CGROUP = "cgroup_subsys_state", "cgroup", 0;
+}
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident = $value:literal;)*) => {
+        /// Globals that user space sets otherwise than from one member's offset.
+        pub static SETTINGS: &[&str] = &[$(stringify!($name),)*];
+
+        /// The settings themselves; only programs have them.
+        #[cfg(target_arch = "bpf")]
+        pub mod set {
+            $($(#[$doc])* #[unsafe(no_mangle)] pub static $name: u32 = $value;)*
+        }
+    };
+}
+
+settings! {
+    /// Offset of the first page counter inside `mm_struct`.
+    MM_RSS = 0xFFFF_FFFF;
+    /// Distance of one page counter to the next.
+    MM_RSS_STRIDE = 8;
+    /// 1: the counters are exact (no per-CPU parts, kernels up to 6.1).
+    MM_RSS_EXACT = 0;
+    /// Offset in `css_set` of the v1 controller whose hierarchy identifies a task; absent where
+    /// there is no v1 hierarchy.
+    CSS_SET_V1 = 0xFFFF_FFFF;
+}

@@ -1,1 +1,27 @@
-//! x
+//! What the end-to-end tests stand on. Every helper owns what it creates (processes, namespaces,
+//! links, devices) and removes it when dropped, also when its test fails.
+//!
+//! Helpers panic with a message when the ground truth itself cannot be had: that fails the test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a broken helper must fail its test"
+)]
+
+pub mod agent;
+pub mod bpf;
+pub mod deadline;
+pub mod delay_link;
+pub mod host;
+pub mod http;
+pub mod netns;
+pub mod output;
+pub mod process_truth;
+pub mod prometheus;
+pub mod scrape;
+pub mod swap;
+pub mod tcp_truth;
+pub mod tmux;
+pub mod traffic;
+pub mod workload;

@@ -1,1 +1,39 @@
-//! aggregate
+//! From absolute counters of known identities to counters of groups. Pure: no I/O, no clock.
+//!
+//! ```text
+//! record ─► identity ─► delta ─► group ─► row of the snapshot
+//!           tcp::connection      group: named, lingering or folded into `other`
+//!           process::entry       birth: shown as 0 until scrapers have seen it
+//!           overflow: what died unseen, less what was booked already
+//! ```
+
+mod birth;
+mod ended;
+mod group;
+mod listeners;
+mod networks;
+mod overflow;
+mod process;
+mod store;
+mod tcp;
+mod window;
+
+pub use networks::{NetworkError, Networks, OwnNetwork};
+pub use process::{ProcessCaps, ProcessConfig, ProcessTable};
+pub use store::Store;
+pub use tcp::{TcpConfig, TcpTable};
+
+/// How a walk over all sockets or tasks went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalkOutcome {
+    /// Everything was visited. Only complete walks may find that an identity has gone, or tell
+    /// that one seen later must be new.
+    pub complete: bool,
+}
+
+/// Gives memory back once a map holds far less than it once did.
+fn shrink<K: Eq + std::hash::Hash, V>(map: &mut rustc_hash::FxHashMap<K, V>) {
+    if map.capacity() > 1024 && map.len() < map.capacity() / 4 {
+        map.shrink_to(map.len() * 2);
+    }
+}

@@ -1,6 +1,11 @@
 //! Sources of facts. Each signal has a BPF source and a fallback that fill the same records and
 //! hand them to the same sink.
 
+pub mod host;
+mod proc_file;
+pub mod process;
+pub mod tcp;
+
 use hostlens_ebpf::wire::{SockRecord, SockTotals, TaskRecord, TaskTotals, ThreadRecord};
 
 /// Takes TCP sockets, living and ended; implemented by `aggregate`.

@@ -1,1 +1,23 @@
-//! kernel
+//! The only code that calls bpf(2).
+//!
+//! ```text
+//! btf      members of kernel structures, read off the running kernel's BTF in one pass
+//! globals  the values the objects' read-only globals take on this kernel
+//! object   one embedded object: load it, load and attach each program on its own
+//! objects  the embedded objects
+//! walker   an attached iterator, run once per cycle
+//! sys      the bpf(2) commands the library does not wrap
+//! ```
+
+pub mod btf;
+mod globals;
+mod memory;
+mod object;
+pub mod objects;
+mod sys;
+mod walker;
+
+pub use globals::{Globals, RssLayout};
+pub use memory::give_back;
+pub use object::{Hook, Kernel, KernelError, LoadedObject, ObjectSpec, ProgramSpec, RingBytes};
+pub use walker::{Target, WalkError, Walker};

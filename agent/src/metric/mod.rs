@@ -1,15 +1,31 @@
 //! The one table of exported families: name, help, kind, unit, labels and how a row fills it.
 //! Exposition, `hostlens metrics`, `docs/metrics.md` and the columns of `top` derive from it.
+//!
+//! A new family is one entry in its area's table. A new kind of row is one [`Row`] and one line
+//! in [`visit_areas`].
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod own;
 mod peer;
 mod process;
+mod reference;
+mod row;
+mod server;
+mod signal;
+#[cfg(test)]
+mod tests;
 
-use crate::model::{Histogram, OwnStats};
+use crate::model::Histogram;
 
 pub use own::OWN_FAMILIES;
+pub(crate) use own::program_state;
 pub use peer::{PEER_FAMILIES, PEER_LABELS};
-pub use process::{PROCESS_FAMILIES, PROCESS_LABELS};
+pub use process::{PROCESS_FAMILIES, PROCESS_LABELS, exit_reason};
+pub use reference::{Area, areas, listing, reference};
+pub use row::{AreaVisitor, Exposed, LabelValues, Row, visit_areas};
+pub use server::SERVER_FAMILIES;
+pub use signal::signal_name;
 
 /// Prefix of every exported name.
 pub const PREFIX: &str = "hostlens_";
@@ -25,6 +41,17 @@ pub enum Kind {
     Histogram,
 }
 
+impl Kind {
+    /// The type as in `# TYPE`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
 /// Base unit of a family; its name ends in it (before `_total`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -36,6 +63,18 @@ pub enum Unit {
     Ratio,
     /// A number of things.
     None,
+}
+
+impl Unit {
+    /// The unit as in `# UNIT`; `None` for a number of things.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Seconds => Some("seconds"),
+            Self::Bytes => Some("bytes"),
+            Self::Ratio => Some("ratio"),
+            Self::None => None,
+        }
+    }
 }
 
 /// One exported family.
@@ -74,6 +113,3 @@ pub trait Points {
     /// A latency histogram; `held`: to be shown empty.
     fn histogram(&mut self, labels: &[&str], value: &Histogram, held: bool);
 }
-
-/// The type of [`OWN_FAMILIES`].
-pub type OwnFamily = Family<OwnStats>;

@@ -1,8 +1,9 @@
 //! Families of TCP peers.
 
-use crate::model::{ConnectionState, PeerRow, QUANTILES};
+use hostlens_ebpf::wire::Direction;
 
-use super::{Desc, Family, Kind, Unit};
+use super::{Desc, Exposed, Family, Kind, LabelValues, Row, Unit};
+use crate::model::{ConnectionState, OTHER, PeerKey, PeerRow, QUANTILES, Remote};
 
 /// Labels that identify a [`PeerRow`]; an empty value is left out.
 pub const PEER_LABELS: &[&str] = &[
@@ -12,6 +13,81 @@ pub const PEER_LABELS: &[&str] = &[
     "remote_ip",
     "remote_port",
 ];
+
+impl Row for PeerRow {
+    const AREA: &'static str = "TCP peers";
+    const LABELS: &'static [&'static str] = PEER_LABELS;
+    const FAMILIES: &'static [Family<Self>] = PEER_FAMILIES;
+
+    fn rows(exposed: Exposed<'_>) -> &[Self] {
+        &exposed.snapshot.peers
+    }
+
+    fn label_values(&self, values: &mut LabelValues) {
+        values.push_str(direction_name(self.key.direction()));
+        match self.key {
+            PeerKey::Inbound {
+                listen_ip,
+                listen_port,
+                remote,
+            } => {
+                values.push(listen_ip);
+                values.push(listen_port);
+                push_remote(values, remote);
+                values.skip();
+            }
+            PeerKey::Outbound {
+                remote,
+                remote_port,
+            } => {
+                values.skip();
+                values.skip();
+                push_remote(values, remote);
+                values.push(remote_port);
+            }
+            // The labels that the direction's other rows have, so that `by (…)` lines them up.
+            PeerKey::Folded(direction) => {
+                let listen = if direction == Direction::Outbound {
+                    ""
+                } else {
+                    OTHER
+                };
+                let port = if direction == Direction::Inbound {
+                    ""
+                } else {
+                    OTHER
+                };
+                for value in [listen, listen, OTHER, port] {
+                    values.push_str(value);
+                }
+            }
+        }
+    }
+
+    fn folded(&self) -> bool {
+        matches!(self.key, PeerKey::Folded(_))
+    }
+
+    fn class(&self) -> u8 {
+        self.key.direction() as u8
+    }
+}
+
+/// The value of the label `direction`.
+fn direction_name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Unknown => "unknown",
+        Direction::Inbound => "inbound",
+        Direction::Outbound => "outbound",
+    }
+}
+
+fn push_remote(values: &mut LabelValues, remote: Remote) {
+    match remote {
+        Remote::Ip(ip) => values.push(ip),
+        Remote::Other => values.push_str(OTHER),
+    }
+}
 
 /// Values of the label `q`, in the order of [`QUANTILES`].
 pub const QUANTILE_NAMES: [&str; QUANTILES.len()] = ["0.5", "0.75", "0.95", "0.99", "1"];

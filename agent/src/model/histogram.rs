@@ -40,6 +40,17 @@ impl Histogram {
         self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
     }
 
+    /// Adds the samples of one cycle.
+    pub fn add(&mut self, samples: &SampleCounts) {
+        for &(slot, count) in &samples.counts {
+            if let Some(mine) = self.counts.get_mut(usize::from(slot)) {
+                *mine += u64::from(count);
+                self.count += u64::from(count);
+            }
+        }
+        self.sum_ns = self.sum_ns.saturating_add(samples.sum_ns);
+    }
+
     /// Number of samples.
     pub fn count(&self) -> u64 {
         self.count
@@ -61,6 +72,7 @@ impl Histogram {
 pub struct SampleCounts {
     /// (slot, count), ascending by slot.
     counts: Vec<(u16, u32)>,
+    sum_ns: u64,
     max_ns: u64,
 }
 
@@ -72,6 +84,7 @@ impl SampleCounts {
             Ok(at) => self.counts[at].1 += 1,
             Err(at) => self.counts.insert(at, (slot, 1)),
         }
+        self.sum_ns = self.sum_ns.saturating_add(ns);
         self.max_ns = self.max_ns.max(ns);
     }
 
@@ -83,6 +96,7 @@ impl SampleCounts {
                 Err(at) => self.counts.insert(at, (slot, count)),
             }
         }
+        self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
@@ -99,6 +113,7 @@ impl SampleCounts {
     /// Forgets all samples, keeps the memory.
     pub fn clear(&mut self) {
         self.counts.clear();
+        self.sum_ns = 0;
         self.max_ns = 0;
     }
 
@@ -170,5 +185,8 @@ mod tests {
         }
         left.merge(&right);
         assert_eq!(left, both);
+        let mut all = Histogram::default();
+        all.add(&both);
+        assert_eq!((all.count(), all.sum_ns()), (7, 985_001_901));
     }
 }

@@ -6,6 +6,7 @@ mod histogram;
 mod own;
 mod peer;
 mod process;
+mod server;
 mod snapshot;
 
 pub use connection::ConnectionRow;
@@ -15,7 +16,8 @@ pub use own::{
     Stage,
 };
 pub use peer::{ConnectionState, PeerKey, PeerRates, PeerRow, Remote};
-pub use process::{ExitReason, MemberRow, Memory, ProcessRates, ProcessRow};
+pub use process::{ExitReason, MemberRow, Memory, ProcessId, ProcessRates, ProcessRow};
+pub use server::{FormatStats, ServerStats};
 pub use snapshot::{BirthGate, HostOverview, Snapshot};
 
 /// A label set is shown under this value once it is beyond its budget or outside the own networks.

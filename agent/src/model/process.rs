@@ -2,6 +2,15 @@
 
 use std::sync::Arc;
 
+/// Identity of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId {
+    /// Process id as the host sees it.
+    pub tgid: u32,
+    /// Start, ns of `CLOCK_BOOTTIME`.
+    pub start_ns: u64,
+}
+
 /// Memory of one process, bytes (`/proc/PID/status`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {

@@ -28,3 +28,9 @@ pub fn read<T: Record>(bytes: &[u8]) -> Option<T> {
     // `read_unaligned` asks nothing of the alignment.
     Some(unsafe { core::ptr::read_unaligned(bytes.as_ptr().cast::<T>()) })
 }
+
+/// First field of a record in the task stream, see [`TaskKind`].
+#[inline]
+pub fn read_kind(bytes: &[u8]) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?))
+}

@@ -88,9 +88,9 @@ pub mod tcp_state {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct SockRecord {
-    /// Identity of this connection, unique while the host runs: socket cookie × 256 + use count
-    /// of the socket, or a hash of the 4-tuple and namespace with the top bit set. Never 0 once
-    /// it reaches `aggregate`.
+    /// Identity of this connection, unique while the host runs: mixed from time and CPU of its
+    /// opening by the programs, or from socket cookie or 4-tuple and namespace by other sources.
+    /// Never 0.
     pub id: u64,
     /// `CLOCK_MONOTONIC` ns at which the open was seen; 0 if the socket is older than we are.
     pub born_ns: u64,

@@ -28,6 +28,8 @@ impl TaskFlags {
     pub const RSS_EXACT: u32 = 1 << 2;
     /// Exited and not yet reaped.
     pub const ZOMBIE: u32 = 1 << 3;
+    /// `cgroup_id` is of the v1 hierarchy user space chose, not of v2.
+    pub const CGROUP_V1: u32 = 1 << 4;
 }
 
 /// One process. Counters are absolute since it started. In the kernel's stream a

@@ -1,0 +1,269 @@
+//! One process: its last counters, and what a new set of records of it adds.
+
+use hostlens_ebpf::wire::{TaskFlags, TaskRecord, TaskTotals, ThreadRecord, UNKNOWN_U32};
+
+use super::cpu::CpuTime;
+use crate::{
+    aggregate::group::GroupId,
+    model::{ExitReason, Memory, ProcessRates},
+};
+
+/// Stands for the time of a reading where every record brings its own.
+const FROM_RECORD: u64 = u64::MAX;
+
+/// What records add to the counters of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    pub cpu: CpuTime,
+    /// Increments; `processes`, `runtime_ns`, `utime_ns` and `stime_ns` are not used.
+    pub counts: TaskTotals,
+}
+
+/// A living process.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// The last record's.
+    pub ppid: u32,
+    pub uid: u32,
+    pub exec_id: u32,
+    pub threads: u32,
+    pub netns: u32,
+    pub flags: u32,
+    pub fd_limit: u64,
+    pub open_fds: Option<u64>,
+    rss: [i64; 4],
+    /// Its group.
+    pub group: GroupId,
+    /// Cycle of the last record.
+    pub seen: u32,
+    /// Complete walks in a row without it.
+    pub missed: u8,
+    /// Its counters are not known yet; whether all of them count once they are.
+    pub fresh: Option<bool>,
+    /// Counters of the leader and of threads that ended, in this cycle.
+    own: TaskTotals,
+    /// Absolute counters booked so far or there before we came.
+    booked: TaskTotals,
+    cpu: CpuTime,
+    pub memory: Option<Memory>,
+    /// `CLOCK_MONOTONIC` ns of the last attempt to read its memory; 0: none yet; or
+    /// [`FROM_RECORD`].
+    pub memory_read_ns: u64,
+    /// Changes when its memory may have.
+    mark: u64,
+    mark_read: u64,
+    pub rates: ProcessRates,
+}
+
+/// Counters of a record, as sums.
+pub(super) fn totals(record: &TaskRecord) -> TaskTotals {
+    TaskTotals {
+        processes: 1,
+        runtime_ns: record.runtime_ns,
+        utime_ns: record.utime_ns,
+        stime_ns: record.stime_ns,
+        read_bytes: record.read_bytes,
+        write_bytes: record.write_bytes,
+        minor_faults: record.minor_faults,
+        major_faults: record.major_faults,
+        voluntary: record.voluntary,
+        involuntary: record.involuntary,
+    }
+}
+
+/// Adds a thread.
+pub(super) fn add_thread(sum: &mut TaskTotals, thread: &ThreadRecord) {
+    sum.runtime_ns += thread.runtime_ns;
+    sum.utime_ns += thread.utime_ns;
+    sum.stime_ns += thread.stime_ns;
+    sum.read_bytes += thread.read_bytes;
+    sum.write_bytes += thread.write_bytes;
+    sum.minor_faults += thread.minor_faults;
+    sum.major_faults += thread.major_faults;
+    sum.voluntary += thread.voluntary;
+    sum.involuntary += thread.involuntary;
+}
+
+/// Counters in the order of the overflow totals.
+pub(super) fn array(totals: &TaskTotals) -> [u64; 10] {
+    [
+        totals.processes,
+        totals.runtime_ns,
+        totals.utime_ns,
+        totals.stime_ns,
+        totals.read_bytes,
+        totals.write_bytes,
+        totals.minor_faults,
+        totals.major_faults,
+        totals.voluntary,
+        totals.involuntary,
+    ]
+}
+
+/// Why a process ended, from its wait status.
+pub(super) fn exit_reason(exit_code: u32) -> ExitReason {
+    match (exit_code & 0x7f, exit_code >> 8 & 0xff) {
+        (0, 0) => ExitReason::Success,
+        (0, _) => ExitReason::Failure,
+        (signal, _) => ExitReason::Signal(signal as u8),
+    }
+}
+
+/// `now` − `before`, and `before` becomes the larger: counters that fell a little behind, as when
+/// a thread ends while the walk passes, are caught up with, never booked back.
+fn advance(before: &mut u64, now: u64) -> u64 {
+    let delta = now.saturating_sub(*before);
+    *before += delta;
+    delta
+}
+
+impl Entry {
+    /// A process seen for the first time. All its counters count if it is `newborn`, otherwise
+    /// the first complete set is a baseline.
+    pub fn new(record: &TaskRecord, newborn: bool, group: GroupId, cycle: u32) -> Self {
+        Self {
+            ppid: record.ppid,
+            uid: record.uid,
+            exec_id: record.exec_id,
+            threads: record.threads,
+            netns: record.netns,
+            flags: record.flags,
+            fd_limit: record.fd_limit,
+            open_fds: None,
+            rss: record.rss,
+            group,
+            seen: cycle,
+            missed: 0,
+            fresh: Some(newborn),
+            own: TaskTotals::default(),
+            booked: TaskTotals::default(),
+            cpu: CpuTime::default(),
+            memory: None,
+            memory_read_ns: 0,
+            mark: 0,
+            mark_read: 0,
+            rates: ProcessRates::default(),
+        }
+    }
+
+    /// Takes a record of a walk; its counters are complete only with those of its threads.
+    pub fn observe(&mut self, record: &TaskRecord, cycle: u32, page_size: Option<u64>) {
+        self.own = totals(record);
+        self.ppid = record.ppid;
+        self.threads = record.threads;
+        self.netns = record.netns;
+        self.flags = record.flags;
+        self.fd_limit = record.fd_limit;
+        self.rss = record.rss;
+        if record.open_fds != UNKNOWN_U32 {
+            self.open_fds = Some(u64::from(record.open_fds));
+        }
+        if record.flags & TaskFlags::HAS_MM == 0 {
+            self.memory = None;
+        } else if let (true, Some(page_size)) =
+            (record.flags & TaskFlags::RSS_EXACT != 0, page_size)
+        {
+            self.memory_read_ns = FROM_RECORD;
+            let [file, anon, swap, shmem] = record
+                .rss
+                .map(|pages| pages.max(0).unsigned_abs().saturating_mul(page_size));
+            self.memory = Some(Memory {
+                anon,
+                file,
+                shmem,
+                swap,
+            });
+        }
+        self.seen = cycle;
+        self.missed = 0;
+    }
+
+    /// The walk is over: what this process did since the last, `threads` included. `complete`:
+    /// none of its records can be missing.
+    pub fn join(&mut self, threads: Option<&TaskTotals>, complete: bool) -> Change {
+        let mut sum = self.own;
+        if let Some(threads) = threads {
+            sum.runtime_ns += threads.runtime_ns;
+            sum.utime_ns += threads.utime_ns;
+            sum.stime_ns += threads.stime_ns;
+            sum.read_bytes += threads.read_bytes;
+            sum.write_bytes += threads.write_bytes;
+            sum.minor_faults += threads.minor_faults;
+            sum.major_faults += threads.major_faults;
+            sum.voluntary += threads.voluntary;
+            sum.involuntary += threads.involuntary;
+        }
+        if self.fresh == Some(false) && !complete {
+            return Change::default();
+        }
+        self.reach(&sum)
+    }
+
+    /// Takes the final record.
+    pub fn finish(&mut self, record: &TaskRecord) -> Change {
+        self.reach(&totals(record))
+    }
+
+    fn reach(&mut self, sum: &TaskTotals) -> Change {
+        let before = self.cpu;
+        let booked = &mut self.booked;
+        booked.processes = 1;
+        advance(&mut booked.runtime_ns, sum.runtime_ns);
+        advance(&mut booked.utime_ns, sum.utime_ns);
+        advance(&mut booked.stime_ns, sum.stime_ns);
+        let counts = TaskTotals {
+            read_bytes: advance(&mut booked.read_bytes, sum.read_bytes),
+            write_bytes: advance(&mut booked.write_bytes, sum.write_bytes),
+            minor_faults: advance(&mut booked.minor_faults, sum.minor_faults),
+            major_faults: advance(&mut booked.major_faults, sum.major_faults),
+            voluntary: advance(&mut booked.voluntary, sum.voluntary),
+            involuntary: advance(&mut booked.involuntary, sum.involuntary),
+            ..TaskTotals::default()
+        };
+        self.cpu
+            .advance(booked.runtime_ns, booked.utime_ns, booked.stime_ns);
+        self.mark = [booked.runtime_ns, booked.minor_faults, booked.major_faults]
+            .into_iter()
+            .chain(self.rss.map(i64::cast_unsigned))
+            .fold(0, |mark: u64, part| {
+                mark.rotate_left(9).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ part
+            });
+        if self.fresh.take() == Some(false) {
+            return Change::default();
+        }
+        Change {
+            cpu: self.cpu.since(before),
+            counts,
+        }
+    }
+
+    /// CPU time since it started, ns.
+    pub fn cpu_ns(&self) -> u64 {
+        self.booked.runtime_ns
+    }
+
+    /// Last known absolute counters.
+    pub fn known(&self) -> [u64; 10] {
+        array(&self.booked)
+    }
+
+    /// Has an address space whose size only `/proc` can tell.
+    pub fn needs_memory(&self) -> bool {
+        const NONE: u32 = TaskFlags::KERNEL_THREAD | TaskFlags::ZOMBIE;
+        self.flags & TaskFlags::HAS_MM != 0
+            && self.flags & NONE == 0
+            && self.memory_read_ns != FROM_RECORD
+    }
+
+    /// Whether its memory may differ from what was read last.
+    pub fn memory_changed(&self) -> bool {
+        self.memory_read_ns == 0 || self.mark != self.mark_read
+    }
+
+    /// Notes the result of an attempt to read its memory.
+    pub fn set_memory(&mut self, memory: Option<Memory>, now_ns: u64) {
+        self.memory = memory;
+        self.memory_read_ns = now_ns.max(1);
+        self.mark_read = self.mark;
+    }
+}

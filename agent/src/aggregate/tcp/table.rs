@@ -1,0 +1,318 @@
+//! All living connections and their groups.
+
+use std::time::Duration;
+
+use hostlens_ebpf::wire::SockRecord;
+use rustc_hash::FxHashMap;
+
+use super::{
+    TcpConfig,
+    account::{PeerAccount, PeerCycle, activity},
+    connection::{Change, Connection, GroupRef, Side},
+    detail::Details,
+    direction::{Ends, Undecided},
+};
+use crate::{
+    aggregate::{
+        WalkOutcome, ended::Ended, group::Groups, listeners::Listeners, overflow::Overflow, shrink,
+    },
+    clock::Moment,
+    model::{Lost, PeerKey},
+};
+
+/// Complete walks without an identity after which it has gone.
+pub(super) const GONE: u8 = 2;
+/// Cycles for which the RTT of a connection that no walk has seen waits for its final record.
+const LAST_RTT_CYCLES: u32 = 30;
+/// Network namespaces with a retransmission total at most, beyond those in use.
+const NAMESPACES: usize = 4_096;
+
+/// The groups of both directions.
+#[derive(Debug)]
+pub(super) struct Sides {
+    pub inbound: Groups<PeerKey, PeerAccount>,
+    pub outbound: Groups<PeerKey, PeerAccount>,
+}
+
+impl Sides {
+    /// The groups of one direction. What nobody could decide counts as outbound.
+    pub fn get(&mut self, side: Side) -> &mut Groups<PeerKey, PeerAccount> {
+        match side {
+            Side::Inbound => &mut self.inbound,
+            Side::Outbound | Side::Undecided => &mut self.outbound,
+        }
+    }
+
+    pub fn join(&mut self, side: Side, key: PeerKey) -> GroupRef {
+        GroupRef::new(side, self.get(side).join(key))
+    }
+
+    pub fn leave(&mut self, group: GroupRef) {
+        self.get(group.side()).leave(group.number());
+    }
+
+    fn book(&mut self, group: GroupRef, change: &Change) {
+        let cycle = self
+            .get(group.side())
+            .cycle(group.number(), activity(change));
+        cycle.add(change);
+    }
+}
+
+/// Turns socket records into counters of peer groups. Records may come at any time; `begin` and
+/// `finish` frame a walk over all sockets.
+#[derive(Debug)]
+pub struct TcpTable {
+    pub(super) config: TcpConfig,
+    pub(super) connections: FxHashMap<u64, Connection>,
+    pub(super) sides: Sides,
+    undecided: Vec<Undecided>,
+    pub(super) listeners: Listeners,
+    pub(super) waiting: Vec<Ends>,
+    /// TIME_WAIT sockets by group; each entry is a member of its group.
+    pub(super) time_wait: FxHashMap<GroupRef, u32>,
+    pub(super) time_wait_known: bool,
+    /// RTT in µs and cycle, of connections that no walk has seen.
+    pub(super) last_rtts: FxHashMap<u64, (u32, u32)>,
+    pub(super) ended: Ended<(u64, u64)>,
+    /// By the direction that records have.
+    pub(super) overflow: [Overflow<5>; 3],
+    pub(super) lost_finals: u64,
+    retransmits: FxHashMap<u32, u64>,
+    pub(super) details: Option<Details>,
+    pub(super) cycle: u32,
+    pub(super) began: Option<Moment>,
+    /// Sockets born later are known not to have been there before: start of the last complete
+    /// walk, at first of the first walk.
+    horizon_ns: u64,
+    pub(super) now: Option<Moment>,
+    pub(super) seconds: f64,
+}
+
+impl TcpTable {
+    /// An empty table.
+    pub fn new(config: TcpConfig) -> Self {
+        let groups = || Groups::new(config.peer_budget, config.retention);
+        Self {
+            connections: FxHashMap::default(),
+            sides: Sides {
+                inbound: groups(),
+                outbound: groups(),
+            },
+            undecided: Vec::new(),
+            listeners: Listeners::default(),
+            waiting: Vec::new(),
+            time_wait: FxHashMap::default(),
+            time_wait_known: false,
+            last_rtts: FxHashMap::default(),
+            ended: Ended::default(),
+            overflow: Default::default(),
+            lost_finals: 0,
+            retransmits: FxHashMap::default(),
+            details: config.details.then(Details::default),
+            cycle: 0,
+            began: None,
+            horizon_ns: u64::MAX,
+            now: None,
+            seconds: 0.0,
+            config,
+        }
+    }
+
+    /// A walk over all sockets begins.
+    pub fn begin(&mut self, at: Moment) {
+        match self.began {
+            None => self.horizon_ns = at.mono_ns,
+            Some(before) => self.seconds = at.since(before).as_secs_f64(),
+        }
+        self.began = Some(at);
+        self.cycle = self.cycle.wrapping_add(1);
+    }
+
+    /// The walk is over. `time_wait_known`: the source shows TIME_WAIT sockets, and all of them
+    /// were handed in if the walk is complete.
+    pub fn finish(&mut self, at: Moment, outcome: WalkOutcome, time_wait_known: bool) {
+        let began = self.began.unwrap_or(at);
+        self.now = Some(at);
+        self.decide();
+        self.take_time_wait(outcome.complete, time_wait_known);
+        if outcome.complete {
+            self.forget_missing();
+            self.settle_overflow();
+            self.listeners.age(began, self.config.retention);
+            self.horizon_ns = began.mono_ns;
+        }
+        let (cycle, seconds) = (self.cycle, self.seconds);
+        if let Some(details) = &mut self.details {
+            details.rate(|bytes| {
+                if seconds > 0.0 {
+                    bytes as f64 / seconds
+                } else {
+                    0.0
+                }
+            });
+        }
+        self.last_rtts
+            .retain(|_, (_, noted)| cycle.wrapping_sub(*noted) < LAST_RTT_CYCLES);
+        shrink(&mut self.last_rtts);
+        self.ended.age();
+        if self.retransmits.len() > NAMESPACES {
+            let used: rustc_hash::FxHashSet<u32> =
+                self.connections.values().map(|known| known.netns).collect();
+            self.retransmits.retain(|netns, _| used.contains(netns));
+        }
+    }
+
+    /// Retransmitted segments booked so far, by network namespace (inode number); what was lost
+    /// in an overflow is not among them.
+    pub fn retransmits_by_netns(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.retransmits
+            .iter()
+            .map(|(&netns, &total)| (netns, total))
+    }
+
+    /// Final records that were lost so far; their counters are booked to `other`.
+    pub fn lost_detail(&self) -> Vec<Lost> {
+        vec![Lost {
+            what: "tcp_final",
+            count: self.lost_finals,
+        }]
+    }
+
+    /// Living connections.
+    pub fn tracked(&self) -> u64 {
+        self.connections.len() as u64
+    }
+
+    pub(super) fn newborn(&self, record: &SockRecord) -> bool {
+        record.born_ns > self.horizon_ns
+    }
+
+    pub(super) fn book(&mut self, group: GroupRef, netns: u32, change: &Change) {
+        if change.is_empty() {
+            return;
+        }
+        if change.retransmitted > 0 {
+            *self.retransmits.entry(netns).or_default() += u64::from(change.retransmitted);
+        }
+        if group.side() == Side::Undecided {
+            if let Some(undecided) = self.undecided.get_mut(group.number() as usize) {
+                undecided.change.add(change);
+            }
+        } else {
+            self.sides.book(group, change);
+        }
+    }
+
+    pub(super) fn place(&mut self, record: &SockRecord, ended: bool) -> GroupRef {
+        let ends = Ends::of(record);
+        if let Some((side, key)) = ends.group_seen(record, &self.config.networks) {
+            return self.sides.join(side, key);
+        }
+        self.undecided.push(Undecided {
+            id: record.id,
+            ends,
+            change: Change::default(),
+            ended,
+        });
+        GroupRef::new(Side::Undecided, (self.undecided.len() - 1) as u32)
+    }
+
+    /// A member of a group has gone.
+    pub(super) fn leave(&mut self, group: GroupRef) {
+        if group.side() != Side::Undecided {
+            self.sides.leave(group);
+        } else if let Some(undecided) = self.undecided.get_mut(group.number() as usize) {
+            undecided.ended = true;
+        }
+    }
+
+    /// Drops a connection that has gone without a final record.
+    pub(super) fn vanish(&mut self, id: u64) {
+        let Some(gone) = self.connections.remove(&id) else {
+            return;
+        };
+        if let Some(overflow) = self.overflow.get_mut(usize::from(gone.wire_direction)) {
+            overflow.vanished(gone.known());
+        }
+        self.leave(gone.group);
+        if let Some(details) = &mut self.details {
+            details.remove(id);
+        }
+    }
+
+    fn decide(&mut self) {
+        let undecided = std::mem::take(&mut self.undecided);
+        for entry in undecided {
+            let (side, key) = entry.ends.group_by(&self.listeners, &self.config.networks);
+            let group = self.sides.join(side, key);
+            if !entry.change.is_empty() {
+                self.sides.book(group, &entry.change);
+            }
+            match self.connections.get_mut(&entry.id) {
+                Some(connection) if !entry.ended => connection.group = group,
+                _ => self.sides.leave(group),
+            }
+        }
+    }
+
+    fn take_time_wait(&mut self, complete: bool, known: bool) {
+        if complete || !known {
+            let mut now: FxHashMap<GroupRef, u32> = FxHashMap::default();
+            for ends in self.waiting.iter().filter(|_| known) {
+                let (side, key) = ends.group_by(&self.listeners, &self.config.networks);
+                let group = self.sides.join(side, key);
+                let count = now.entry(group).or_default();
+                *count += 1;
+                if *count > 1 {
+                    self.sides.leave(group);
+                }
+            }
+            for (group, _) in std::mem::replace(&mut self.time_wait, now) {
+                self.sides.leave(group);
+            }
+            self.time_wait_known = known;
+        }
+        let used = self.waiting.len();
+        self.waiting.clear();
+        if self.waiting.capacity() > 1024 && used < self.waiting.capacity() / 4 {
+            self.waiting.shrink_to(used * 2);
+        }
+    }
+
+    fn forget_missing(&mut self) {
+        let mut gone = Vec::new();
+        for (&id, connection) in &mut self.connections {
+            if connection.seen != self.cycle {
+                connection.missed += 1;
+                if connection.missed >= GONE {
+                    gone.push(id);
+                }
+            }
+        }
+        for id in gone {
+            self.vanish(id);
+        }
+        shrink(&mut self.connections);
+    }
+
+    fn settle_overflow(&mut self) {
+        let sides = [Side::Undecided, Side::Inbound, Side::Outbound];
+        for (overflow, side) in self.overflow.iter_mut().zip(sides) {
+            let Some([_, sent, received, segments, retransmitted]) = overflow.settle() else {
+                continue;
+            };
+            let cycle: &mut PeerCycle = self.sides.get(side).other_cycle();
+            cycle.sent += sent;
+            cycle.received += received;
+            cycle.segments += segments;
+            cycle.retransmitted += retransmitted;
+        }
+    }
+
+    /// How long the quantile window is, ns.
+    pub(super) fn window_ns(&self) -> u64 {
+        let window: Duration = self.config.window;
+        u64::try_from(window.as_nanos()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,161 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{net::IpAddr, time::Duration, time::UNIX_EPOCH};
+
+use hostlens_ebpf::wire::{Direction, ListenBind, SockKind, SockRecord, SockTotals, tcp_state};
+
+use super::{TcpConfig, TcpTable};
+use crate::{
+    aggregate::{Networks, WalkOutcome},
+    clock::Moment,
+    collect::TcpSink,
+    model::{BirthGate, ConnectionState, PeerKey, PeerRow, Remote},
+};
+
+const SECOND: u64 = 1_000_000_000;
+/// First walk of the agent, ns.
+const START: u64 = 1_000 * SECOND;
+
+/// A table that lives through cycles of 5 s.
+struct Rig {
+    table: TcpTable,
+    now: Moment,
+    sequence: u64,
+    gate: BirthGate,
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn octets(text: &str) -> [u8; 16] {
+    match ip(text) {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+fn config(peer_budget: usize) -> TcpConfig {
+    TcpConfig {
+        networks: Networks::default(),
+        peer_budget,
+        window: Duration::from_secs(60),
+        retention: Duration::from_secs(900),
+        details: true,
+    }
+}
+
+/// An outbound connection to 10.0.0.9:5432.
+fn socket(id: u64) -> SockRecord {
+    SockRecord {
+        id,
+        local_addr: octets("10.0.0.1"),
+        local_port: 40_000,
+        remote_addr: octets("10.0.0.9"),
+        remote_port: 5432,
+        netns: 1,
+        min_rtt_us: u32::MAX,
+        state: tcp_state::ESTABLISHED,
+        direction: Direction::Outbound as u8,
+        ..SockRecord::default()
+    }
+}
+
+fn ended(record: SockRecord) -> SockRecord {
+    SockRecord {
+        kind: SockKind::Final as u8,
+        state: tcp_state::CLOSE,
+        ..record
+    }
+}
+
+impl Rig {
+    fn new(peer_budget: usize) -> Self {
+        let start = Moment {
+            mono_ns: START,
+            boot_ns: START,
+            wall: UNIX_EPOCH,
+        };
+        Self {
+            table: TcpTable::new(config(peer_budget)),
+            now: start,
+            sequence: 0,
+            gate: BirthGate::default(),
+        }
+    }
+
+    fn cycle_with(
+        &mut self,
+        complete: bool,
+        mut records: impl FnMut(&mut TcpTable),
+    ) -> Vec<PeerRow> {
+        self.now = self.now.plus(Duration::from_secs(5));
+        self.table.begin(self.now);
+        records(&mut self.table);
+        let end = self.now.plus(Duration::from_millis(20));
+        self.table.finish(end, WalkOutcome { complete }, true);
+        self.sequence += 1;
+        self.table.rows(self.sequence, self.gate)
+    }
+
+    fn cycle(&mut self, records: &[SockRecord]) -> Vec<PeerRow> {
+        self.cycle_with(true, |table| {
+            for record in records {
+                table.socket(record);
+            }
+        })
+    }
+
+    /// Born after the walk that comes next began.
+    fn born(&self) -> u64 {
+        self.now.mono_ns + 6 * SECOND
+    }
+}
+
+fn row(rows: &[PeerRow], key: PeerKey) -> &PeerRow {
+    rows.iter().find(|row| row.key == key).unwrap()
+}
+
+fn postgres() -> PeerKey {
+    PeerKey::Outbound {
+        remote: Remote::Ip(ip("10.0.0.9")),
+        remote_port: 5432,
+    }
+}
+
+#[test]
+fn an_old_connection_is_a_baseline() {
+    let mut rig = Rig::new(10);
+    let mut record = SockRecord {
+        bytes_sent: 5_000_000,
+        srtt_us: 900,
+        min_rtt_us: 400,
+        delivered: 77,
+        ..socket(1)
+    };
+    let rows = rig.cycle(&[record]);
+    let first = row(&rows, postgres());
+    assert_eq!((first.sent_bytes, first.rtt.count()), (0, 0));
+    assert_eq!(first.min_rtt_ns, Some(400_000));
+    record.bytes_sent += 1_500;
+    record.bytes_retrans += 500;
+    let rows = rig.cycle(&[record]);
+    let second = row(&rows, postgres());
+    assert_eq!(
+        (second.sent_bytes, second.rtt.count()),
+        (1_000, 0),
+        "nothing was measured"
+    );
+    record.delivered += 1;
+    let rows = rig.cycle(&[record, record]);
+    let third = row(&rows, postgres());
+    assert_eq!(
+        (third.rtt.count(), third.rtt.sum_ns()),
+        (1, 900_000),
+        "seen twice, counted once"
+    );
+    assert_eq!(
+        third.connections[ConnectionState::Established as usize],
+        Some(1)
+    );
+}

@@ -1,0 +1,91 @@
+//! `hostlens agent`: engine, server, and an orderly end.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context as _;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use super::AgentOptions;
+use crate::{
+    aggregate::Store,
+    clock::Moment,
+    engine::{EngineOptions, Runner},
+    expose::{Server, ServerOptions},
+};
+
+/// Serves until SIGTERM or SIGINT.
+pub fn run(options: &AgentOptions) -> anyhow::Result<ExitCode> {
+    options.log.start(if options.collect.ebpf_log {
+        "debug"
+    } else {
+        "info"
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(options))?;
+    // Encoders still at work are not waited for.
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    let store = Store::default();
+    let server = Server::bind(
+        &options.listen,
+        ServerOptions {
+            series_limit: options.series_limit as usize,
+            ..ServerOptions::default()
+        },
+        Arc::new(store.clone()),
+    )?;
+    for address in server.addresses() {
+        tracing::info!("listening on http://{address}");
+        if !address.ip().is_loopback() {
+            tracing::warn!("{address} can be reached from other hosts, without password or TLS");
+        }
+    }
+    let engine_options = EngineOptions {
+        retention: options.series_retention,
+        ..options.collect.engine(false)
+    };
+    let scrapers = server.scrapers();
+    let gate = Box::new(move || scrapers.gate(Moment::now()));
+    let interval = options.interval;
+    let runner = tokio::task::spawn_blocking(move || {
+        Runner::spawn(engine_options, interval, false, store, gate)
+    })
+    .await
+    .context("the engine could not be started")??;
+
+    let (stop, stopped) = watch::channel(false);
+    let mut serving = tokio::spawn(server.run(async move {
+        // The sender going away ends it too.
+        let _ = stopped.clone().wait_for(|stop| *stop).await;
+    }));
+    let runner = Arc::new(runner);
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: ending"),
+        () = watch_engine(Arc::clone(&runner)) => anyhow::bail!("the engine's thread ended unexpectedly"),
+        ended = &mut serving => return ended.context("the server ended")?,
+    }
+    let _ = stop.send(true);
+    let ended = serving.await.context("the server ended")?;
+    drop(runner);
+    ended
+}
+
+/// Returns if the engine's thread is gone: serving old numbers for ever would be a lie.
+async fn watch_engine(runner: Arc<Runner>) {
+    while runner.is_running() {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+}

@@ -1,0 +1,112 @@
+//! Flags shared by the commands, and those of the agent.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::Args;
+
+use super::values;
+use crate::{
+    aggregate::{Networks, OwnNetwork},
+    engine::{EbpfMode, EngineOptions},
+};
+
+/// What to collect and how to group it.
+#[derive(Args, Clone, Debug)]
+pub struct CollectOptions {
+    /// Use kernel programs: where they load, always (or fail), or never
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub ebpf: EbpfMode,
+
+    /// Pass diagnostics of the kernel programs on to the log
+    #[arg(long)]
+    pub ebpf_log: bool,
+
+    /// Show the addresses of this network one by one; all others are folded into "other"
+    ///
+    /// Added to private, link-local, loopback, unique-local and carrier-grade NAT ranges; the
+    /// word none clears what came before it. Repeatable.
+    #[arg(long = "own-network", value_name = "CIDR|none")]
+    pub own_networks: Vec<OwnNetwork>,
+
+    /// Peers shown by name, per direction; the lightest are folded into "other"
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub peer_budget: u32,
+
+    /// Process groups shown by name; the lightest are folded into "other"
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub process_budget: u32,
+
+    /// Size of each ring buffer, bytes
+    #[arg(long, value_name = "BYTES", value_parser = values::ring_bytes, hide = true)]
+    pub ring_bytes: Option<u32>,
+}
+
+impl CollectOptions {
+    /// Settings of an engine, with single connections and processes if `details`.
+    pub fn engine(&self, details: bool) -> EngineOptions {
+        EngineOptions {
+            ebpf: self.ebpf,
+            ebpf_log: self.ebpf_log,
+            networks: Networks::from_options(&self.own_networks),
+            peer_budget: self.peer_budget as usize,
+            process_budget: self.process_budget as usize,
+            retention: Duration::from_secs(15 * 60),
+            ring_bytes: self.ring_bytes,
+            details,
+        }
+    }
+}
+
+/// What to log.
+#[derive(Args, Clone, Debug)]
+pub struct LogOptions {
+    /// Log this level and above: error, warn, info, debug, trace
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<tracing::Level>,
+}
+
+impl LogOptions {
+    /// Starts logging to standard error; `default` where no level was given.
+    pub fn start(&self, default: &str) {
+        let level = self
+            .log_level
+            .map_or_else(|| default.to_owned(), |level| level.to_string());
+        let filter = tracing_subscriber::EnvFilter::new(level);
+        // Only a second start could fail, and then the first one's settings stand.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            .try_init();
+    }
+}
+
+/// Flags of `hostlens agent`.
+#[derive(Args, Clone, Debug)]
+pub struct AgentOptions {
+    /// Address and port to serve on; repeatable
+    ///
+    /// There is no encryption and no password: keep it on loopback, or behind a proxy.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10477")]
+    pub listen: Vec<SocketAddr>,
+
+    /// Time between two cycles (200ms to 10m)
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::interval)]
+    pub interval: Duration,
+
+    /// Series exposed at most, all families together
+    #[arg(long, value_name = "N", default_value_t = 25_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pub series_limit: u32,
+
+    /// How long the counters of a group that ended stay exposed (0s to 24h)
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = values::retention)]
+    pub series_retention: Duration,
+
+    /// What to collect
+    #[command(flatten)]
+    pub collect: CollectOptions,
+
+    /// What to log
+    #[command(flatten)]
+    pub log: LogOptions,
+}

@@ -1,0 +1,13 @@
+//! Processes: what they consume and what they are called.
+
+pub mod bpf;
+pub mod fds;
+pub mod memory;
+pub mod names;
+mod names_args;
+mod names_comm;
+mod names_interpreter;
+mod names_resolver;
+pub mod procfs;
+mod procfs_stat;
+pub mod users;

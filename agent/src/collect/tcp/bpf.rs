@@ -1,0 +1,148 @@
+//! TCP through socket storage: one walk over all sockets that carry it, in every namespace, and
+//! the final records of those that end in between.
+
+use rustc_hash::FxHashSet;
+
+use super::{
+    ends::{Ends, take_records},
+    netns::{self, EnterError, Namespace},
+};
+use crate::{
+    collect::TcpSink,
+    kernel::{Kernel, LoadedObject, Target, WalkError, Walker, objects},
+    model::ProgramStatus,
+};
+
+/// What seeding one namespace gave.
+#[derive(Debug)]
+pub enum Seeded {
+    /// Its older sockets now carry storage; how many there were.
+    Sockets(u64),
+    /// It could not be entered or walked.
+    Failed(String),
+    /// It has ended meanwhile.
+    Gone,
+}
+
+/// The source.
+pub struct TcpBpf {
+    walker: Walker,
+    seeder: Walker,
+    ends: Ends,
+    seeded: FxHashSet<u32>,
+    // Last: programs stay attached until everything that uses them is gone.
+    object: LoadedObject,
+}
+
+impl TcpBpf {
+    /// Loads and attaches the programs.
+    ///
+    /// # Errors
+    /// One line saying what this kernel lacks or refused, and the programs' states.
+    pub fn start(kernel: &Kernel, ring_bytes: u32) -> Result<Self, (String, Vec<ProgramStatus>)> {
+        let mut object = kernel
+            .load(&objects::TCP, &[Ends::sized(ring_bytes)])
+            .map_err(|error| (error.to_string(), Vec::new()))?;
+        for program in ["tcp_state_changed", "tcp_walk", "tcp_seed"] {
+            if let Some(why) = object.refusal(program) {
+                return Err((why, object.programs()));
+            }
+        }
+        match Self::link(&mut object, ring_bytes) {
+            Ok((walker, seeder, ends)) => Ok(Self {
+                walker,
+                seeder,
+                ends,
+                seeded: FxHashSet::default(),
+                object,
+            }),
+            Err(error) => Err((format!("{error:#}"), object.programs())),
+        }
+    }
+
+    fn link(object: &mut LoadedObject, ring_bytes: u32) -> anyhow::Result<(Walker, Walker, Ends)> {
+        let ends = Ends::take(object, ring_bytes)?;
+        let sockets = object
+            .map("SOCKETS")
+            .ok_or_else(|| anyhow::anyhow!("no map SOCKETS"))?;
+        let walk = object
+            .iterator("tcp_walk")
+            .ok_or_else(|| anyhow::anyhow!("no tcp_walk"))?;
+        let seed = object
+            .iterator("tcp_seed")
+            .ok_or_else(|| anyhow::anyhow!("no tcp_seed"))?;
+        let walker = Walker::link(walk, Target::Map(sockets))?;
+        let seeder = Walker::link(seed, Target::All)?;
+        Ok((walker, seeder, ends))
+    }
+
+    /// Gives the older sockets of namespaces not seen before their storage. Sockets opened since
+    /// the programs were attached carry it in any namespace.
+    pub fn seed(&mut self, namespaces: &[Namespace]) -> Vec<(u32, Seeded)> {
+        let mut outcome = Vec::new();
+        for namespace in namespaces {
+            if self.seeded.contains(&namespace.inode) {
+                continue;
+            }
+            let result = self.seed_one(namespace);
+            if matches!(result, Seeded::Sockets(_)) {
+                self.seeded.insert(namespace.inode);
+            }
+            outcome.push((namespace.inode, result));
+        }
+        outcome
+    }
+
+    /// Forgets namespaces that ended: their inode numbers may be reused.
+    pub fn forget_namespaces_but(&mut self, alive: impl Fn(u32) -> bool) {
+        self.seeded.retain(|&inode| alive(inode));
+    }
+
+    /// Whether a namespace was seeded.
+    pub fn is_seeded(&self, inode: u32) -> bool {
+        self.seeded.contains(&inode)
+    }
+
+    fn seed_one(&mut self, namespace: &Namespace) -> Seeded {
+        let opened = match netns::within(namespace, || self.seeder.open()) {
+            Ok(Ok(file)) => file,
+            Ok(Err(error)) => return Seeded::Failed(format!("cannot open the iterator: {error}")),
+            Err(EnterError::Gone { .. }) => return Seeded::Gone,
+            Err(error) => return Seeded::Failed(error.to_string()),
+        };
+        let mut sockets = 0;
+        let walked = self.seeder.drain(opened, |bytes| {
+            let whole = bytes.len() / size_of::<u64>();
+            sockets += whole as u64;
+            whole * size_of::<u64>()
+        });
+        match walked {
+            Ok(()) => Seeded::Sockets(sockets),
+            Err(error) => Seeded::Failed(error.to_string()),
+        }
+    }
+
+    /// Hands every living socket to the sink.
+    ///
+    /// # Errors
+    /// The walk broke off; what came before was delivered.
+    pub fn walk(&mut self, sink: &mut dyn TcpSink) -> Result<(), WalkError> {
+        self.walker.walk(|bytes| take_records(bytes, sink, |_| {}))
+    }
+
+    /// Hands the final records that came in since the last call to the sink.
+    pub fn drain(&mut self, sink: &mut dyn TcpSink) {
+        self.ends.drain(sink, |_| {});
+        self.object.flush_log();
+    }
+
+    /// Losses and fill.
+    pub fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
+    /// State of the programs.
+    pub fn programs(&self) -> Vec<ProgramStatus> {
+        self.object.programs()
+    }
+}

@@ -1,0 +1,17 @@
+//! TCP sockets of all network namespaces.
+
+pub mod bpf;
+pub mod bpf_hash;
+pub mod diag;
+mod diag_message;
+mod diag_namespaces;
+pub mod diag_socket;
+pub mod ends;
+pub mod identity;
+pub mod netns;
+mod netns_find;
+pub mod sockstat;
+pub mod time_wait;
+
+#[cfg(test)]
+mod foreign;

@@ -1,0 +1,227 @@
+//! What an examination found.
+
+use serde::Serialize;
+
+use crate::{
+    collect::host::facts::Facts,
+    model::{ProgramState, ProgramStatus, Snapshot, SourceStatus},
+};
+
+/// How well the host can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Every signal has its best source.
+    Healthy,
+    /// Some signal has a lesser source, or none.
+    Degraded,
+    /// Neither sockets nor processes can be seen.
+    Unusable,
+}
+
+impl Health {
+    /// 0, 1, 2.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Healthy => 0,
+            Self::Degraded => 1,
+            Self::Unusable => 2,
+        }
+    }
+}
+
+/// A signal and where it comes from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Signal {
+    /// Name.
+    pub signal: &'static str,
+    /// Source.
+    pub source: &'static str,
+    /// Why not a better one; absent if this is the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
+}
+
+/// A kernel program.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProgramReport {
+    /// Object.
+    pub object: &'static str,
+    /// Name.
+    pub program: String,
+    /// Hook.
+    pub hook: String,
+    /// `attached`, `loaded`, `unused`, `unsupported` or `refused`.
+    pub state: &'static str,
+    /// The kernel's reason, for the last two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What is seen now.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Seen {
+    /// Network namespaces read.
+    pub namespaces: u64,
+    /// Network namespaces known and not readable.
+    pub namespaces_unreadable: u64,
+    /// Sockets.
+    pub connections: u64,
+    /// Processes.
+    pub processes: u64,
+}
+
+/// An examination of this host.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Version of hostlens.
+    pub version: &'static str,
+    /// Verdict.
+    pub health: Health,
+    /// Why the host cannot be seen at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What the host is like.
+    pub host: Facts,
+    /// What is seen.
+    pub seen: Seen,
+    /// Signals.
+    pub signals: Vec<Signal>,
+    /// Kernel programs.
+    pub programs: Vec<ProgramReport>,
+}
+
+impl Report {
+    /// From a finished cycle.
+    pub fn new(host: Facts, snapshot: &Snapshot) -> Self {
+        let own = &snapshot.own;
+        let signals: Vec<Signal> = own.sources.iter().map(Signal::from).collect();
+        let seen = Seen {
+            namespaces: own.scope.namespaces,
+            namespaces_unreadable: own.scope.namespaces_unreadable,
+            connections: own.scope.connections,
+            processes: own.scope.processes,
+        };
+        let health = if seen.processes == 0 && seen.namespaces == 0 {
+            Health::Unusable
+        } else if signals.iter().any(|signal| signal.degraded.is_some()) {
+            Health::Degraded
+        } else {
+            Health::Healthy
+        };
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            health,
+            error: None,
+            host,
+            seen,
+            signals,
+            programs: own.programs.iter().map(ProgramReport::from).collect(),
+        }
+    }
+
+    /// Nothing could be started.
+    pub fn unusable(host: Facts, error: String) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            health: Health::Unusable,
+            error: Some(error),
+            host,
+            seen: Seen::default(),
+            signals: Vec::new(),
+            programs: Vec::new(),
+        }
+    }
+
+    /// Verdict.
+    pub fn health(&self) -> Health {
+        self.health
+    }
+}
+
+impl From<&SourceStatus> for Signal {
+    fn from(status: &SourceStatus) -> Self {
+        Self {
+            signal: status.signal,
+            source: status.source,
+            degraded: status.degraded.clone(),
+        }
+    }
+}
+
+impl From<&ProgramStatus> for ProgramReport {
+    fn from(status: &ProgramStatus) -> Self {
+        let (state, reason) = match &status.state {
+            ProgramState::Attached => ("attached", None),
+            ProgramState::Loaded => ("loaded", None),
+            ProgramState::Unused => ("unused", None),
+            ProgramState::Unsupported(why) => ("unsupported", Some(why.clone())),
+            ProgramState::Refused(why) => ("refused", Some(why.clone())),
+        };
+        Self {
+            object: status.object,
+            program: status.name.clone(),
+            hook: status.hook.clone(),
+            state,
+            reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::model::{HostOverview, OwnStats, Scope};
+
+    fn snapshot(sources: Vec<SourceStatus>, scope: Scope) -> Snapshot {
+        Snapshot {
+            sequence: 2,
+            at: SystemTime::UNIX_EPOCH,
+            interval: Duration::from_secs(1),
+            host: HostOverview::default(),
+            peers: Vec::new(),
+            processes: Vec::new(),
+            connections: Vec::new(),
+            members: Vec::new(),
+            own: OwnStats {
+                sources,
+                scope,
+                ..OwnStats::default()
+            },
+        }
+    }
+
+    #[test]
+    fn the_verdict_follows_from_the_signals() {
+        let scope = Scope {
+            namespaces: 1,
+            processes: 10,
+            ..Scope::default()
+        };
+        let best = SourceStatus {
+            signal: "tcp_live",
+            source: "bpf_sk_storage",
+            degraded: None,
+        };
+        let lesser = SourceStatus {
+            degraded: Some("no BTF".into()),
+            ..best.clone()
+        };
+        let verdict = |sources, scope| {
+            Report::new(Facts::default(), &snapshot(sources, scope))
+                .health()
+                .exit_code()
+        };
+        assert_eq!(verdict(vec![best.clone()], scope), 0);
+        assert_eq!(verdict(vec![best, lesser.clone()], scope), 1);
+        assert_eq!(verdict(vec![lesser], Scope::default()), 2);
+        assert_eq!(
+            Report::unusable(Facts::default(), "x".into())
+                .health()
+                .exit_code(),
+            2
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! Drives the flow once per cycle: sources → aggregate → snapshot. One thread does all of it, so
+//! nothing here is locked; what others see is the published snapshot.
+
+mod cross_check;
+mod options;
+mod own;
+mod process;
+mod runner;
+mod stages;
+mod tcp;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::{
+    clock::Moment,
+    collect::host::overview::OverviewReader,
+    kernel::{self, Kernel},
+    model::{BirthGate, Lost, Snapshot},
+};
+
+pub use options::{EbpfMode, EngineOptions};
+pub use runner::{Gate, Runner};
+
+use cross_check::CrossChecks;
+use own::OwnReader;
+use process::ProcessStage;
+use stages::Stages;
+use tcp::TcpStage;
+
+/// Sources, aggregation and what they need between cycles.
+pub struct Engine {
+    tcp: TcpStage,
+    process: ProcessStage,
+    host: OverviewReader,
+    checks: CrossChecks,
+    own: OwnReader,
+    stages: Stages,
+    sequence: u64,
+    failed_cycles: u64,
+    last: Option<Moment>,
+}
+
+impl Engine {
+    /// Loads programs as far as wanted and possible, chooses each signal's source.
+    ///
+    /// # Errors
+    /// `--ebpf on` and some program does not run: one line names it and the reason.
+    pub fn start(options: &EngineOptions) -> anyhow::Result<Self> {
+        let kernel = match options.ebpf {
+            EbpfMode::Off => Err("switched off (--ebpf off)".to_owned()),
+            EbpfMode::Auto | EbpfMode::On => {
+                Kernel::probe(options.ebpf_log).map_err(|error| format!("{error:#}"))
+            }
+        };
+        let tcp = TcpStage::start(&kernel, options);
+        let process = ProcessStage::start(&kernel, options);
+        drop(kernel);
+        // Type information is tens of MB, needed once.
+        kernel::give_back();
+        let engine = Self {
+            tcp,
+            process,
+            host: OverviewReader::default(),
+            checks: CrossChecks::default(),
+            own: OwnReader::default(),
+            stages: Stages::default(),
+            sequence: 0,
+            failed_cycles: 0,
+            last: None,
+        };
+        if options.ebpf == EbpfMode::On {
+            engine
+                .refuse_fallbacks()
+                .context("--ebpf on: not everything runs in the kernel")?;
+        }
+        Ok(engine)
+    }
+
+    fn refuse_fallbacks(&self) -> anyhow::Result<()> {
+        let sources = self.tcp.sources().into_iter().chain(self.process.sources());
+        for source in sources {
+            if let (true, Some(why)) = (
+                source.signal.ends_with("live") || source.signal.ends_with("ended"),
+                source.degraded,
+            ) {
+                anyhow::bail!(
+                    "{}: {why}; run as root (or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and \
+                     CAP_SYS_ADMIN), or use --ebpf auto",
+                    source.signal
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what ended since the last call; to be called often enough that ring buffers do
+    /// not fill up (every 100 ms).
+    pub fn drain(&mut self) {
+        self.process.drain();
+        self.tcp.drain();
+    }
+
+    /// One cycle.
+    pub fn cycle(&mut self, gate: BirthGate) -> Snapshot {
+        let at = Moment::now();
+        self.stages.begin();
+        let host = self.host.read();
+        let mut failures = Vec::new();
+        failures.extend(self.process.cycle(at, &mut self.stages));
+        failures.extend(
+            self.tcp
+                .cycle(at, self.process.namespaces(), &mut self.stages),
+        );
+        for failure in &failures {
+            tracing::warn!("{failure}");
+        }
+        self.failed_cycles += u64::from(!failures.is_empty());
+        self.checks.compare(at, &self.process, &self.tcp);
+        self.stages.mark("host");
+
+        self.sequence += 1;
+        let peers = self.tcp.rows(self.sequence, gate);
+        let processes = self.process.rows(self.sequence, gate);
+        let connections = self.tcp.connections();
+        let members = self.process.members();
+        self.stages.mark("snapshot");
+
+        let interval = self.last.map_or(Duration::ZERO, |last| at.since(last));
+        self.last = Some(at);
+        let mut own = self.own.read();
+        own.cycles = self.sequence;
+        own.failed_cycles = self.failed_cycles;
+        own.stages = self.stages.finish();
+        own.sources = self.tcp.sources();
+        own.sources.extend(self.process.sources());
+        own.programs = self.tcp.programs();
+        own.programs.extend(self.process.programs());
+        own.lost = merged(self.tcp.lost().into_iter().chain(self.process.lost()));
+        own.maps = self
+            .tcp
+            .maps()
+            .into_iter()
+            .chain(self.process.maps())
+            .collect();
+        own.budgets = self.tcp.budgets();
+        own.budgets.extend(self.process.budgets());
+        own.cross_checks = self.checks.results();
+        own.scope = self.tcp.scope();
+        own.scope.processes = self.process.tracked();
+        own.scope.memory_pending = self.process.memory_pending();
+        own.held_series_sets = self.tcp.held() + self.process.held();
+        Snapshot {
+            sequence: self.sequence,
+            at: at.wall,
+            interval,
+            host,
+            peers,
+            processes,
+            connections,
+            members,
+            own,
+        }
+    }
+}
+
+/// One entry for each cause of loss.
+fn merged(losses: impl Iterator<Item = Lost>) -> Vec<Lost> {
+    let mut all: Vec<Lost> = Vec::new();
+    for loss in losses {
+        match all.iter_mut().find(|known| known.what == loss.what) {
+            Some(known) => known.count += loss.count,
+            None => all.push(loss),
+        }
+    }
+    all
+}

@@ -1,0 +1,38 @@
+//! What an engine is started with.
+
+use std::time::Duration;
+
+use crate::aggregate::Networks;
+
+/// Whether kernel programs are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum EbpfMode {
+    /// Where they load; where not, fall back and say so
+    #[default]
+    Auto,
+    /// Fail if one does not load
+    On,
+    /// Never: netlink and /proc alone
+    Off,
+}
+
+/// Settings of an engine.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Use of kernel programs.
+    pub ebpf: EbpfMode,
+    /// Pass diagnostics of kernel programs on to the log.
+    pub ebpf_log: bool,
+    /// Networks whose addresses are shown one by one.
+    pub networks: Networks,
+    /// Label sets of peers by name, per direction.
+    pub peer_budget: usize,
+    /// Label sets of processes by name.
+    pub process_budget: usize,
+    /// How long counters of a group that ended stay exposed.
+    pub retention: Duration,
+    /// Size of each ring buffer, bytes; `None` for the defaults.
+    pub ring_bytes: Option<u32>,
+    /// Keep single connections and processes, for `top`.
+    pub details: bool,
+}

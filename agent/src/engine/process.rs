@@ -1,0 +1,283 @@
+//! Processes: chooses the source, walks it, reads memory from /proc, aggregates.
+
+use std::time::Duration;
+
+use super::{options::EngineOptions, stages::Stages};
+use crate::{
+    aggregate::{ProcessCaps, ProcessConfig, ProcessTable, WalkOutcome},
+    clock::Moment,
+    collect::{
+        process::{
+            bpf::{self, ProcessBpf},
+            fds::FdReader,
+            memory::MemoryReader,
+            names::NameResolver,
+            procfs::ProcfsCollector,
+        },
+        tcp::netns::Hints,
+    },
+    kernel::Kernel,
+    model::{
+        BirthGate, Budget, Lost, MapFill, MemberRow, ProcessId, ProcessRow, ProgramStatus,
+        SourceStatus,
+    },
+};
+
+/// Time per cycle for reading memory of processes whose record changed.
+const MEMORY_BUDGET: Duration = Duration::from_millis(5);
+/// The same while some processes were never read: after the start, or a burst of new ones.
+const FIRST_MEMORY_BUDGET: Duration = Duration::from_millis(50);
+/// Time per cycle for counting descriptors of tables too large for the program.
+const FDS_BUDGET: Duration = Duration::from_millis(5);
+
+/// The process half of a cycle.
+pub struct ProcessStage {
+    bpf: Option<ProcessBpf>,
+    /// Why kernel programs do not serve the walk.
+    live_degraded: Option<String>,
+    /// Why ends are not seen.
+    ended_degraded: Option<String>,
+    procfs: ProcfsCollector,
+    caps: ProcessCaps,
+    caps_degraded: Option<String>,
+    table: ProcessTable,
+    names: NameResolver,
+    memory: MemoryReader,
+    memory_failed: u64,
+    fds: FdReader,
+    wanted: Vec<ProcessId>,
+    hints: Hints,
+}
+
+impl ProcessStage {
+    /// Takes the best source there is.
+    pub fn start(kernel: &Result<Kernel, String>, options: &EngineOptions) -> Self {
+        let ring = options.ring_bytes.unwrap_or(bpf::RING_BYTES);
+        let bpf = match kernel {
+            Ok(kernel) => ProcessBpf::start(kernel, ring),
+            Err(why) => Err(why.clone()),
+        };
+        let (bpf, live_degraded, ended_degraded) = match bpf {
+            Ok(source) => {
+                let (live, ended) = (source.walks().err(), source.ends().err());
+                (Some(source), live, ended)
+            }
+            Err(why) => (None, Some(why.clone()), Some(why)),
+        };
+        if let Some(why) = live_degraded.as_ref().or(ended_degraded.as_ref()) {
+            tracing::warn!("processes: {why}");
+        }
+        Self {
+            bpf,
+            live_degraded,
+            ended_degraded,
+            procfs: ProcfsCollector::default(),
+            caps: ProcessCaps::default(),
+            caps_degraded: None,
+            table: ProcessTable::new(ProcessConfig {
+                budget: options.process_budget,
+                retention: options.retention,
+                details: options.details,
+            }),
+            names: NameResolver::default(),
+            memory: MemoryReader::default(),
+            memory_failed: 0,
+            fds: FdReader::default(),
+            wanted: Vec::new(),
+            hints: Hints::default(),
+        }
+    }
+
+    /// Takes over processes that ended since the last call.
+    pub fn drain(&mut self) {
+        if let Some(source) = &mut self.bpf {
+            source.drain(&mut self.table, &mut self.names);
+        }
+    }
+
+    /// One walk; what went wrong, in one line.
+    pub fn cycle(&mut self, at: Moment, stages: &mut Stages) -> Option<String> {
+        self.names.begin_cycle();
+        self.table.begin(at);
+        let (complete, failure) = self.walk();
+        self.drain();
+        stages.mark("process_walk");
+        self.table
+            .finish(Moment::now(), WalkOutcome { complete }, self.caps);
+        self.hints.clear();
+        for (inode, pid) in self.table.namespaces() {
+            self.hints.note(inode, pid);
+        }
+        stages.mark("process_aggregate");
+        self.read_memory(at);
+        stages.mark("memory");
+        self.count_fds(at);
+        stages.mark("fds");
+        failure
+    }
+
+    fn walk(&mut self) -> (bool, Option<String>) {
+        let ends = self.bpf.is_some() && self.ended_degraded.is_none();
+        if let (Some(source), None) = (&mut self.bpf, &self.live_degraded) {
+            self.caps = ProcessCaps {
+                ends,
+                disk: true,
+                switches: true,
+            };
+            return match source.walk(&mut self.table, &mut self.names) {
+                Ok(()) => (true, None),
+                Err(error) => (false, Some(format!("walk over processes: {error}"))),
+            };
+        }
+        match self.procfs.collect(&mut self.table, &mut self.names) {
+            Ok(outcome) => {
+                let caps = outcome.caps();
+                self.caps = ProcessCaps {
+                    ends,
+                    disk: caps.disk,
+                    switches: caps.context_switches,
+                };
+                self.caps_degraded = (outcome.io_unreadable > 0).then(|| {
+                    format!(
+                        "disk I/O of {} of {} processes is not readable without CAP_SYS_PTRACE",
+                        outcome.io_unreadable, outcome.user_processes
+                    )
+                });
+                (outcome.complete, None)
+            }
+            Err(error) => (false, Some(format!("walk over /proc: {error}"))),
+        }
+    }
+
+    fn read_memory(&mut self, at: Moment) {
+        self.wanted.clear();
+        self.table.memory_wanted(&mut self.wanted);
+        let first = self.table.memory_pending() > 0;
+        let budget = if first {
+            FIRST_MEMORY_BUDGET
+        } else {
+            MEMORY_BUDGET
+        };
+        let table = &mut self.table;
+        let outcome = self.memory.read_within(&self.wanted, budget, |id, memory| {
+            table.set_memory(id, Some(memory), at)
+        });
+        self.memory_failed = outcome.failed;
+    }
+
+    fn count_fds(&mut self, at: Moment) {
+        self.wanted.clear();
+        self.table.fds_wanted(&mut self.wanted);
+        let table = &mut self.table;
+        self.fds
+            .count_within(&self.wanted, FDS_BUDGET, |id, count| {
+                table.set_open_fds(id, count, at)
+            });
+    }
+
+    /// Groups of processes.
+    pub fn rows(&mut self, sequence: u64, gate: BirthGate) -> Vec<ProcessRow> {
+        self.table.rows(sequence, gate)
+    }
+
+    /// Single processes, if wanted.
+    pub fn members(&self) -> Vec<MemberRow> {
+        self.table.members()
+    }
+
+    /// The table, for the cross-check.
+    pub fn table(&self) -> &ProcessTable {
+        &self.table
+    }
+
+    /// Which processes live in which network namespace.
+    pub fn namespaces(&self) -> &Hints {
+        &self.hints
+    }
+
+    /// Sources of the process signals.
+    pub fn sources(&self) -> Vec<SourceStatus> {
+        let walks = self.live_degraded.is_none();
+        let ends = self.ended_degraded.is_none();
+        vec![
+            SourceStatus {
+                signal: "process_live",
+                source: if walks { "bpf_iter_task" } else { "procfs" },
+                degraded: match (&self.live_degraded, &self.caps_degraded) {
+                    (Some(why), Some(more)) => Some(format!("{why}; {more}")),
+                    (why, _) => why.clone(),
+                },
+            },
+            SourceStatus {
+                signal: "process_ended",
+                source: if ends {
+                    "bpf_sched_process_free"
+                } else {
+                    "absent"
+                },
+                degraded: self.ended_degraded.as_ref().map(|why| {
+                    format!("processes that start and end between two cycles are not seen: {why}")
+                }),
+            },
+            SourceStatus {
+                signal: "process_memory",
+                source: "procfs",
+                degraded: (self.memory_failed > 0)
+                    .then(|| format!("memory of {} processes is not readable", self.memory_failed)),
+            },
+        ]
+    }
+
+    /// Programs.
+    pub fn programs(&self) -> Vec<ProgramStatus> {
+        self.bpf
+            .as_ref()
+            .map(ProcessBpf::programs)
+            .unwrap_or_default()
+    }
+
+    /// Losses.
+    pub fn lost(&self) -> Vec<Lost> {
+        let mut lost = self.table.lost_detail();
+        if let Some(source) = &self.bpf {
+            lost.push(Lost {
+                what: "exec",
+                count: source.exec_lost(),
+            });
+            lost.push(Lost {
+                what: "malformed",
+                count: source.malformed(),
+            });
+        }
+        lost
+    }
+
+    /// Fill of ring buffers.
+    pub fn maps(&self) -> Vec<MapFill> {
+        self.bpf
+            .as_ref()
+            .map(ProcessBpf::fill)
+            .into_iter()
+            .collect()
+    }
+
+    /// Budgets.
+    pub fn budgets(&self) -> Vec<Budget> {
+        self.table.budgets()
+    }
+
+    /// Label sets held at 0.
+    pub fn held(&self) -> u64 {
+        self.table.held()
+    }
+
+    /// Living processes.
+    pub fn tracked(&self) -> u64 {
+        self.table.tracked()
+    }
+
+    /// Processes whose memory was never read.
+    pub fn memory_pending(&self) -> u64 {
+        self.table.memory_pending()
+    }
+}

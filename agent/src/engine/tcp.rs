@@ -1,0 +1,347 @@
+//! TCP: chooses the source, walks it, aggregates.
+
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use super::{options::EngineOptions, stages::Stages};
+use crate::{
+    aggregate::{TcpConfig, TcpTable, WalkOutcome},
+    clock::Moment,
+    collect::tcp::{
+        bpf::{Seeded, TcpBpf},
+        bpf_hash::TcpHash,
+        diag::DiagCollector,
+        ends,
+        identity::IdMode,
+        netns::{Finder, Hints, Namespace},
+        time_wait::{self, TimeWaitCollector},
+    },
+    kernel::Kernel,
+    model::{
+        BirthGate, Budget, ConnectionRow, Lost, MapFill, PeerRow, ProgramStatus, Scope,
+        SourceStatus,
+    },
+};
+
+/// Window of the quantiles.
+const WINDOW: Duration = Duration::from_secs(60);
+/// A namespace that could not be entered is tried again after this.
+const RETRY: Duration = Duration::from_secs(60);
+
+enum Source {
+    /// Socket storage: all namespaces at once.
+    Storage(Box<TcpBpf>),
+    /// A hash map and a walk per namespace.
+    Hash(Box<TcpHash>),
+    /// Netlink, per namespace.
+    Diag(Box<DiagCollector>),
+}
+
+/// The TCP half of a cycle.
+pub struct TcpStage {
+    source: Source,
+    /// Why a better source is not used.
+    degraded: Option<String>,
+    /// Programs of objects that were tried and not used.
+    refused: Vec<ProgramStatus>,
+    table: TcpTable,
+    finder: Finder,
+    namespaces: Vec<Namespace>,
+    /// Namespaces that could not be read: why, and when it was last tried.
+    unreadable: FxHashMap<u32, (String, Moment)>,
+    time_wait: TimeWaitCollector,
+    time_wait_failed: Option<String>,
+    malformed: u64,
+}
+
+impl TcpStage {
+    /// Takes the best source there is.
+    pub fn start(kernel: &Result<Kernel, String>, options: &EngineOptions) -> Self {
+        let ring = options.ring_bytes.unwrap_or(ends::RING_BYTES);
+        let (source, degraded, refused) = choose(kernel, ring);
+        if let Some(why) = &degraded {
+            tracing::warn!("tcp: {why}");
+        }
+        Self {
+            source,
+            degraded,
+            refused,
+            table: TcpTable::new(TcpConfig {
+                networks: options.networks.clone(),
+                peer_budget: options.peer_budget,
+                window: WINDOW,
+                retention: options.retention,
+                details: options.details,
+            }),
+            finder: Finder::default(),
+            namespaces: Vec::new(),
+            unreadable: FxHashMap::default(),
+            time_wait: TimeWaitCollector::new(time_wait::DEFAULT_BUDGET),
+            time_wait_failed: None,
+            malformed: 0,
+        }
+    }
+
+    /// Takes over connections that ended since the last call.
+    pub fn drain(&mut self) {
+        match &mut self.source {
+            Source::Storage(source) => source.drain(&mut self.table),
+            Source::Hash(source) => source.drain(&mut self.table),
+            Source::Diag(_) => {}
+        }
+    }
+
+    /// One walk; what went wrong, in one line.
+    pub fn cycle(&mut self, at: Moment, hints: &Hints, stages: &mut Stages) -> Option<String> {
+        let mut failure = None;
+        match self.finder.find(hints) {
+            Ok(found) => self.namespaces = found.namespaces,
+            Err(error) => failure = Some(format!("cannot list network namespaces: {error}")),
+        }
+        let alive: Vec<u32> = self
+            .namespaces
+            .iter()
+            .map(|namespace| namespace.inode)
+            .collect();
+        self.unreadable.retain(|inode, _| alive.contains(inode));
+        self.seed(at, &alive);
+        stages.mark("namespaces");
+
+        self.table.begin(at);
+        let complete = self.walk(at, &mut failure);
+        self.drain();
+        stages.mark("tcp_walk");
+
+        let outcome = self.time_wait.collect(&self.namespaces, &mut self.table);
+        let known = !outcome
+            .walk
+            .errors
+            .iter()
+            .any(|error| Some(&error.inode) == alive.first());
+        self.time_wait_failed = outcome
+            .walk
+            .errors
+            .first()
+            .map(|error| error.error.to_string());
+        stages.mark("tcp_time_wait");
+
+        self.table
+            .finish(Moment::now(), WalkOutcome { complete }, known);
+        stages.mark("tcp_aggregate");
+        failure
+    }
+
+    /// Gives sockets older than the programs their storage, in namespaces not seen before.
+    fn seed(&mut self, at: Moment, alive: &[u32]) {
+        let Source::Storage(source) = &mut self.source else {
+            return;
+        };
+        source.forget_namespaces_but(|inode| alive.contains(&inode));
+        let due: Vec<Namespace> = self
+            .namespaces
+            .iter()
+            .filter(|namespace| match self.unreadable.get(&namespace.inode) {
+                Some((_, tried)) => at.since(*tried) >= RETRY,
+                None => true,
+            })
+            .cloned()
+            .collect();
+        for (inode, outcome) in source.seed(&due) {
+            match outcome {
+                Seeded::Sockets(count) => {
+                    tracing::debug!(netns = inode, sockets = count, "older sockets found");
+                    self.unreadable.remove(&inode);
+                }
+                Seeded::Gone => {}
+                Seeded::Failed(why) => {
+                    self.unreadable.insert(inode, (why, at));
+                }
+            }
+        }
+    }
+
+    fn walk(&mut self, at: Moment, failure: &mut Option<String>) -> bool {
+        let failed: Vec<(u32, String)> = match &mut self.source {
+            Source::Storage(source) => {
+                return match source.walk(&mut self.table) {
+                    Ok(()) => true,
+                    Err(error) => {
+                        *failure = Some(format!("walk over sockets: {error}"));
+                        false
+                    }
+                };
+            }
+            Source::Hash(source) => source.walk(&self.namespaces, &mut self.table),
+            Source::Diag(source) => {
+                let outcome = source.collect(&self.namespaces, &mut self.table);
+                self.malformed += outcome.malformed;
+                outcome
+                    .errors
+                    .iter()
+                    .map(|error| (error.inode, error.error.to_string()))
+                    .collect()
+            }
+        };
+        self.unreadable.clear();
+        let own = self
+            .namespaces
+            .first()
+            .map_or(0, |namespace| namespace.inode);
+        let mut complete = true;
+        for (inode, why) in failed {
+            if inode == own {
+                *failure = Some(format!("walk over sockets: {why}"));
+                complete = false;
+            }
+            self.unreadable.insert(inode, (why, at));
+        }
+        complete
+    }
+
+    /// Groups of connections.
+    pub fn rows(&mut self, sequence: u64, gate: BirthGate) -> Vec<PeerRow> {
+        self.table.rows(sequence, gate)
+    }
+
+    /// Single connections, if wanted.
+    pub fn connections(&self) -> Vec<ConnectionRow> {
+        self.table.connections()
+    }
+
+    /// The table, for the cross-check.
+    pub fn table(&self) -> &TcpTable {
+        &self.table
+    }
+
+    /// Namespaces found in the last cycle.
+    pub fn namespaces(&self) -> &[Namespace] {
+        &self.namespaces
+    }
+
+    /// Sources of the TCP signals.
+    pub fn sources(&self) -> Vec<SourceStatus> {
+        let (live, ended) = match &self.source {
+            Source::Storage(_) => ("bpf_sk_storage", "bpf_inet_sock_set_state"),
+            Source::Hash(_) => ("bpf_iter_tcp", "bpf_inet_sock_set_state"),
+            Source::Diag(_) => ("sock_diag", "absent"),
+        };
+        let beyond = self.unreadable.values().next().map(|(why, _)| {
+            format!(
+                "{} network namespaces not read: {why}",
+                self.unreadable.len()
+            )
+        });
+        let degraded = match (&self.degraded, beyond) {
+            (Some(why), Some(more)) => Some(format!("{why}; {more}")),
+            (Some(why), None) => Some(why.clone()),
+            (None, more) => more,
+        };
+        let ended_degraded = match &self.source {
+            Source::Diag(_) => Some(format!(
+                "connections that open and close between two cycles are not seen: {}",
+                self.degraded.as_deref().unwrap_or("no kernel programs")
+            )),
+            _ => None,
+        };
+        vec![
+            SourceStatus {
+                signal: "tcp_live",
+                source: live,
+                degraded,
+            },
+            SourceStatus {
+                signal: "tcp_ended",
+                source: ended,
+                degraded: ended_degraded,
+            },
+            SourceStatus {
+                signal: "tcp_time_wait",
+                source: "sock_diag",
+                degraded: self.time_wait_failed.clone(),
+            },
+        ]
+    }
+
+    /// Programs, those of refused objects included.
+    pub fn programs(&self) -> Vec<ProgramStatus> {
+        let mut programs = match &self.source {
+            Source::Storage(source) => source.programs(),
+            Source::Hash(source) => source.programs(),
+            Source::Diag(_) => Vec::new(),
+        };
+        programs.extend(self.refused.iter().cloned());
+        programs
+    }
+
+    /// Losses.
+    pub fn lost(&self) -> Vec<Lost> {
+        let mut lost = self.table.lost_detail();
+        let malformed = self.malformed + self.ends().map_or(0, |ends| ends.malformed());
+        lost.push(Lost {
+            what: "malformed",
+            count: malformed,
+        });
+        lost
+    }
+
+    /// Fill of ring buffers.
+    pub fn maps(&self) -> Vec<MapFill> {
+        self.ends().map(|ends| ends.fill()).into_iter().collect()
+    }
+
+    fn ends(&self) -> Option<&ends::Ends> {
+        match &self.source {
+            Source::Storage(source) => Some(source.ends()),
+            Source::Hash(source) => Some(source.ends()),
+            Source::Diag(_) => None,
+        }
+    }
+
+    /// Budgets.
+    pub fn budgets(&self) -> Vec<Budget> {
+        self.table.budgets()
+    }
+
+    /// Label sets held at 0.
+    pub fn held(&self) -> u64 {
+        self.table.held()
+    }
+
+    /// How far this signal sees.
+    pub fn scope(&self) -> Scope {
+        let unreadable = self.unreadable.len() as u64;
+        Scope {
+            namespaces: (self.namespaces.len() as u64).saturating_sub(unreadable),
+            namespaces_unreadable: unreadable,
+            connections: self.table.tracked(),
+            ..Scope::default()
+        }
+    }
+}
+
+fn choose(
+    kernel: &Result<Kernel, String>,
+    ring: u32,
+) -> (Source, Option<String>, Vec<ProgramStatus>) {
+    let diag = || Source::Diag(Box::new(DiagCollector::new(IdMode::Cookie, false)));
+    let kernel = match kernel {
+        Ok(kernel) => kernel,
+        Err(why) => return (diag(), Some(why.clone()), Vec::new()),
+    };
+    let (why, mut refused) = match TcpBpf::start(kernel, ring) {
+        Ok(source) => return (Source::Storage(Box::new(source)), None, Vec::new()),
+        Err(refusal) => refusal,
+    };
+    match TcpHash::start(kernel, ring) {
+        Ok(source) => (
+            Source::Hash(Box::new(source)),
+            Some(format!("no socket storage: {why}")),
+            refused,
+        ),
+        Err((hash_why, more)) => {
+            refused.extend(more);
+            (diag(), Some(format!("{why}; {hash_why}")), refused)
+        }
+    }
+}

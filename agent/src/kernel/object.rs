@@ -1,0 +1,371 @@
+//! One embedded object: loaded as a whole, its programs loaded and attached each on its own, so
+//! that a hook this kernel lacks degrades one signal and not the agent.
+
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    path::PathBuf,
+};
+
+use anyhow::Context as _;
+use aya::{
+    Btf as AyaBtf, Ebpf, EbpfLoader, VerifierLogLevel,
+    maps::{Map, MapData, PerCpuArray, RingBuf},
+    programs::{BtfTracePoint, Iter, Program, ProgramError},
+};
+use aya_log::EbpfLogger;
+
+use crate::model::{ProgramState, ProgramStatus};
+
+use super::{btf::Btf, globals::Globals};
+
+/// Where a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// A raw tracepoint with BTF-typed arguments, and how many of them the program reads.
+    Tracepoint(&'static str, usize),
+    /// An iterator, run on demand.
+    Iterator(&'static str),
+}
+
+/// A program of an object.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramSpec {
+    /// Symbol in the object.
+    pub name: &'static str,
+    /// Hook.
+    pub hook: Hook,
+    /// Offsets without which its numbers would be wrong rather than absent.
+    pub needs: &'static [&'static str],
+}
+
+/// An embedded object.
+#[derive(Clone, Copy, Debug)]
+pub struct ObjectSpec {
+    /// Name, as in `ebpf/src/bin`.
+    pub name: &'static str,
+    /// Compiled object.
+    pub bytes: &'static [u8],
+    /// Its programs.
+    pub programs: &'static [ProgramSpec],
+}
+
+/// Sizes of ring buffers, bytes (a power of two, at least a page).
+#[derive(Clone, Copy, Debug)]
+pub struct RingBytes {
+    /// Ring map.
+    pub map: &'static str,
+    /// Size.
+    pub bytes: u32,
+}
+
+/// Why an object cannot be used at all.
+#[derive(Debug)]
+pub struct KernelError(pub String);
+
+impl std::fmt::Display for KernelError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for KernelError {}
+
+/// Facts of the running kernel that loading needs; dropped once everything is loaded.
+pub struct Kernel {
+    btf: Btf,
+    types: AyaBtf,
+    globals: Globals,
+    overrides: Option<PathBuf>,
+    /// Whether kernel programs say what they see.
+    log: bool,
+}
+
+/// Everything, in the library's numbering of levels.
+const LOG_ALL: u8 = 5;
+/// Nothing: the verifier then removes the calls.
+const LOG_NONE: u8 = 0;
+/// Smallest ring buffer there is, for logs nobody reads.
+const LOG_UNUSED_BYTES: u32 = 4096;
+
+impl Kernel {
+    /// Reads the kernel's types; with `log` the programs' diagnostics go to the agent's log.
+    ///
+    /// # Errors
+    /// There are none, or they cannot be read.
+    pub fn probe(log: bool) -> anyhow::Result<Self> {
+        let btf = Btf::of_kernel()?;
+        let globals = Globals::resolve(&btf);
+        let types = AyaBtf::from_sys_fs().context("cannot parse the kernel's type information")?;
+        // Lets a developer or the build's own check try objects that are not embedded.
+        let overrides = std::env::var_os("HOSTLENS_EBPF_DIR").map(PathBuf::from);
+        Ok(Self {
+            btf,
+            types,
+            globals,
+            overrides,
+            log,
+        })
+    }
+
+    /// Offsets on this kernel.
+    pub fn globals(&self) -> &Globals {
+        &self.globals
+    }
+
+    /// Type information.
+    pub fn btf(&self) -> &Btf {
+        &self.btf
+    }
+
+    /// Loads an object and, each on its own, its programs.
+    ///
+    /// # Errors
+    /// A map cannot be created or the object is not understood; programs that the kernel refuses
+    /// are reported in their status instead.
+    pub fn load(
+        &self,
+        spec: &ObjectSpec,
+        rings: &[RingBytes],
+    ) -> Result<LoadedObject, KernelError> {
+        let mut loader = EbpfLoader::new();
+        loader.btf(None).verifier_log_level(VerifierLogLevel::DEBUG);
+        for (name, value) in self.globals.values() {
+            loader.override_global(name, value, false);
+        }
+        let level: &u8 = if self.log { &LOG_ALL } else { &LOG_NONE };
+        loader.override_global(aya_log::LEVEL, level, false);
+        if !self.log {
+            loader.map_max_entries("AYA_LOGS", LOG_UNUSED_BYTES);
+        }
+        for ring in rings {
+            loader.map_max_entries(ring.map, ring.bytes);
+        }
+        let file = self
+            .overrides
+            .as_ref()
+            .map(|dir| dir.join(format!("{}.o", spec.name)));
+        let loaded = match file {
+            Some(file) => loader.load_file(file),
+            None => loader.load(spec.bytes),
+        };
+        let ebpf = loaded.map_err(|error| KernelError(one_line(&error)))?;
+        let mut ebpf = ebpf;
+        let logger = match self.log {
+            true => aya_log::EbpfLogger::init(&mut ebpf)
+                .map_err(|error| tracing::warn!("no diagnostics from {}: {error}", spec.name))
+                .ok(),
+            false => None,
+        };
+        let mut object = LoadedObject {
+            name: spec.name,
+            ebpf,
+            statuses: Vec::new(),
+            logger,
+        };
+        for program in spec.programs {
+            let state = self.start(&mut object.ebpf, program);
+            object.statuses.push((*program, state));
+        }
+        Ok(object)
+    }
+
+    fn start(&self, ebpf: &mut Ebpf, spec: &ProgramSpec) -> ProgramState {
+        if let Some(missing) = self.globals.lacks(spec.needs) {
+            return ProgramState::Unsupported(format!("this kernel has no {}", member_of(missing)));
+        }
+        let Some(program) = ebpf.program_mut(spec.name) else {
+            return ProgramState::Refused(format!("the object has no program {}", spec.name));
+        };
+        let outcome = match (spec.hook, program) {
+            (Hook::Tracepoint(name, args), Program::BtfTracePoint(program)) => {
+                match self.btf.tracepoint_args(name) {
+                    None => {
+                        return ProgramState::Unsupported(format!(
+                            "this kernel has no tracepoint {name}"
+                        ));
+                    }
+                    Some(has) if has < args => {
+                        return ProgramState::Unsupported(format!(
+                            "tracepoint {name} has {has} arguments here, {args} are needed"
+                        ));
+                    }
+                    Some(_) => self.attach(program, name),
+                }
+            }
+            (Hook::Iterator(kind), Program::Iter(program)) => program
+                .load(kind, &self.types)
+                .map(|()| ProgramState::Loaded),
+            _ => return ProgramState::Refused("the object holds another kind of program".into()),
+        };
+        outcome.unwrap_or_else(|error| refusal(&error))
+    }
+
+    fn attach(
+        &self,
+        program: &mut BtfTracePoint,
+        name: &str,
+    ) -> Result<ProgramState, ProgramError> {
+        program.load(name, &self.types)?;
+        program.attach()?;
+        Ok(ProgramState::Attached)
+    }
+}
+
+/// A loaded object; dropping it detaches and unloads everything.
+pub struct LoadedObject {
+    name: &'static str,
+    ebpf: Ebpf,
+    statuses: Vec<(ProgramSpec, ProgramState)>,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+}
+
+impl LoadedObject {
+    /// Whether a program is loaded (and attached, if it is to be).
+    pub fn runs(&self, program: &str) -> bool {
+        self.statuses.iter().any(|(spec, state)| {
+            spec.name == program && matches!(state, ProgramState::Attached | ProgramState::Loaded)
+        })
+    }
+
+    /// Why a program does not run; `None` if it does.
+    pub fn refusal(&self, program: &str) -> Option<String> {
+        self.statuses
+            .iter()
+            .find(|(spec, _)| spec.name == program)
+            .and_then(|(_, state)| match state {
+                ProgramState::Attached | ProgramState::Loaded | ProgramState::Unused => None,
+                ProgramState::Unsupported(why) | ProgramState::Refused(why) => {
+                    Some(format!("{program}: {why}"))
+                }
+            })
+    }
+
+    /// Descriptor of a loaded iterator program.
+    pub fn iterator(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        let program: &Iter = self.ebpf.program(name)?.try_into().ok()?;
+        program.fd().ok().map(AsFd::as_fd)
+    }
+
+    /// Descriptor of a map.
+    pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        match self.ebpf.map(name)? {
+            Map::SkStorage(map) | Map::HashMap(map) | Map::Unsupported(map) => {
+                Some(map.fd().as_fd())
+            }
+            _ => None,
+        }
+    }
+
+    /// Passes the programs' diagnostics on to the agent's log.
+    pub fn flush_log(&mut self) {
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+    }
+
+    /// Takes a ring buffer out of the object.
+    ///
+    /// # Errors
+    /// It is missing or cannot be mapped.
+    pub fn ring(&mut self, name: &str) -> anyhow::Result<RingBuf<MapData>> {
+        let map = self
+            .ebpf
+            .take_map(name)
+            .with_context(|| format!("no map {name}"))?;
+        RingBuf::try_from(map).with_context(|| format!("cannot map ring buffer {name}"))
+    }
+
+    /// Takes a per-CPU array out of the object.
+    ///
+    /// # Errors
+    /// It is missing or of another type.
+    pub fn per_cpu<T: aya::Pod>(&mut self, name: &str) -> anyhow::Result<PerCpuArray<MapData, T>> {
+        let map = self
+            .ebpf
+            .take_map(name)
+            .with_context(|| format!("no map {name}"))?;
+        PerCpuArray::try_from(map).with_context(|| format!("map {name} is of another type"))
+    }
+
+    /// State of every program, with run statistics while the kernel keeps them.
+    pub fn programs(&self) -> Vec<ProgramStatus> {
+        self.statuses
+            .iter()
+            .map(|(spec, state)| {
+                let counted = self
+                    .ebpf
+                    .program(spec.name)
+                    .and_then(|program| program.info().ok())
+                    .map(|info| (info.run_count(), info.run_time()))
+                    .filter(|(count, _)| *count > 0);
+                ProgramStatus {
+                    object: self.name,
+                    name: spec.name.to_owned(),
+                    hook: match spec.hook {
+                        Hook::Tracepoint(name, _) => format!("tp_btf/{name}"),
+                        Hook::Iterator(kind) => format!("iter/{kind}"),
+                    },
+                    state: state.clone(),
+                    run_count: counted.map(|(count, _)| count),
+                    run_time_ns: counted
+                        .map(|(_, time)| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
+                }
+            })
+            .collect()
+    }
+}
+
+fn member_of(global: &str) -> String {
+    hostlens_ebpf::offsets::TABLE
+        .iter()
+        .find(|entry| entry.name == global)
+        .map_or_else(
+            || global.to_owned(),
+            |entry| format!("{}.{}", entry.structure, entry.path),
+        )
+}
+
+/// The kernel's own reason: the verifier's complaint if there is one, else the error.
+fn refusal(error: &ProgramError) -> ProgramState {
+    if let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    {
+        let log = verifier_log.to_string();
+        tracing::debug!(log, "verifier");
+        let complaint = log.lines().map(str::trim).rfind(|line| {
+            !line.is_empty()
+                && !line.starts_with("processed ")
+                && !line.starts_with("verification time")
+                && !line.starts_with("stack depth")
+        });
+        return ProgramState::Refused(match complaint {
+            Some(line) => format!("{line} ({io_error})"),
+            None => io_error.to_string(),
+        });
+    }
+    if let ProgramError::Btf(error) = error {
+        return ProgramState::Unsupported(error.to_string());
+    }
+    ProgramState::Refused(one_line(error))
+}
+
+/// An error and its causes on one line.
+fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
+}

@@ -1,0 +1,209 @@
+//! The embedded objects and what each of their programs needs.
+
+use super::object::{Hook, ObjectSpec, ProgramSpec};
+
+macro_rules! embedded {
+    ($name:literal) => {
+        aya::include_bytes_aligned!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../ebpf/prebuilt/",
+            $name,
+            ".o"
+        ))
+    };
+}
+
+/// Members without which a socket record would say something wrong.
+const SOCKET: &[&str] = &[
+    "SKC_FAMILY",
+    "SKC_STATE",
+    "SKC_NUM",
+    "SKC_DPORT",
+    "SKC_RCV_SADDR",
+    "SKC_DADDR",
+    "SKC_V6_RCV_SADDR",
+    "SKC_V6_DADDR",
+    "SKC_NET",
+    "SKC_FLAGS",
+    "NET_INUM",
+    "TP_SRTT_US",
+    "TP_RTT_MIN",
+    "TP_BYTES_SENT",
+    "TP_BYTES_RETRANS",
+    "TP_BYTES_RECEIVED",
+    "TP_DATA_SEGS_OUT",
+    "TP_TOTAL_RETRANS",
+    "TP_DELIVERED",
+    "TP_RCV_NXT",
+    "TP_COPIED_SEQ",
+    "TP_WRITE_SEQ",
+    "TP_SND_UNA",
+    "SK_ERR",
+];
+
+/// Members without which a process record would say something wrong.
+const TASK: &[&str] = &[
+    "TASK_PID",
+    "TASK_TGID",
+    "TASK_START_BOOTTIME",
+    "TASK_REAL_CRED",
+    "TASK_COMM",
+    "TASK_FLAGS",
+    "TASK_EXIT_CODE",
+    "TASK_SIGNAL",
+    "TASK_RUNTIME",
+    "TASK_UTIME",
+    "TASK_STIME",
+    "TASK_MIN_FLT",
+    "TASK_MAJ_FLT",
+    "TASK_NVCSW",
+    "TASK_NIVCSW",
+    "SIG_RUNTIME",
+    "SIG_UTIME",
+    "SIG_STIME",
+    "SIG_MIN_FLT",
+    "SIG_MAJ_FLT",
+    "SIG_NVCSW",
+    "SIG_NIVCSW",
+    "SIG_NR_THREADS",
+    "SIG_NOFILE",
+    "CRED_EUID",
+];
+
+/// Members a walk needs beside [`TASK`].
+const TASK_WALK: &[&str] = &[
+    "TASK_FILES",
+    "FILES_FDT",
+    "FDT_MAX_FDS",
+    "FDT_OPEN_FDS",
+    "TASK_EXIT_STATE",
+    "TASK_REAL_PARENT",
+];
+
+/// TCP with socket storage.
+pub const TCP: ObjectSpec = ObjectSpec {
+    name: "tcp",
+    bytes: embedded!("tcp"),
+    programs: &[
+        ProgramSpec {
+            name: "tcp_state_changed",
+            hook: Hook::Tracepoint("inet_sock_set_state", 3),
+            needs: SOCKET,
+        },
+        ProgramSpec {
+            name: "tcp_walk",
+            hook: Hook::Iterator("bpf_sk_storage_map"),
+            needs: SOCKET,
+        },
+        ProgramSpec {
+            name: "tcp_seed",
+            hook: Hook::Iterator("tcp"),
+            needs: SOCKET,
+        },
+    ],
+};
+
+/// TCP without socket storage.
+pub const TCP_HASH: ObjectSpec = ObjectSpec {
+    name: "tcp_hash",
+    bytes: embedded!("tcp_hash"),
+    programs: &[
+        ProgramSpec {
+            name: "tcp_state_changed",
+            hook: Hook::Tracepoint("inet_sock_set_state", 3),
+            needs: SOCKET,
+        },
+        ProgramSpec {
+            name: "tcp_destroyed",
+            hook: Hook::Tracepoint("tcp_destroy_sock", 1),
+            needs: &[],
+        },
+        ProgramSpec {
+            name: "tcp_walk",
+            hook: Hook::Iterator("tcp"),
+            needs: SOCKET,
+        },
+    ],
+};
+
+/// Processes.
+pub const TASKS: ObjectSpec = ObjectSpec {
+    name: "task",
+    bytes: embedded!("task"),
+    programs: &[
+        ProgramSpec {
+            name: "task_walk",
+            hook: Hook::Iterator("task"),
+            needs: TASK_WALK,
+        },
+        ProgramSpec {
+            name: "task_freed",
+            hook: Hook::Tracepoint("sched_process_free", 1),
+            needs: TASK,
+        },
+        ProgramSpec {
+            name: "task_executed",
+            hook: Hook::Tracepoint("sched_process_exec", 1),
+            needs: &["TASK_MM", "MM_ARG_START", "MM_ARG_END"],
+        },
+    ],
+};
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::kernel::{Kernel, Target, Walker};
+
+    #[test]
+    fn everything_loads_here() {
+        // SAFETY: no arguments.
+        if unsafe { libc::geteuid() } != 0
+            || !std::path::Path::new(crate::kernel::btf::Btf::PATH).exists()
+        {
+            println!("SKIP: loading programs needs root and BTF");
+            return;
+        }
+        let kernel = Kernel::probe(false).unwrap();
+        for spec in [&TCP, &TCP_HASH, &TASKS] {
+            let object = kernel.load(spec, &[]).unwrap();
+            for program in spec.programs {
+                assert_eq!(object.refusal(program.name), None);
+            }
+        }
+    }
+
+    #[test]
+    fn the_task_walk_finds_this_process() {
+        // SAFETY: no arguments.
+        if unsafe { libc::geteuid() } != 0 {
+            println!("SKIP: loading programs needs root");
+            return;
+        }
+        let kernel = Kernel::probe(false).unwrap();
+        let object = kernel.load(&TASKS, &[]).unwrap();
+        let mut walker = Walker::link(object.iterator("task_walk").unwrap(), Target::All).unwrap();
+        let mut found = None;
+        walker
+            .walk(|bytes| {
+                let mut at = 0;
+                while let Some(kind) = hostlens_ebpf::wire::read_kind(&bytes[at..]) {
+                    if kind == hostlens_ebpf::wire::TaskKind::Thread as u32 {
+                        at += size_of::<hostlens_ebpf::wire::ThreadRecord>();
+                    } else {
+                        let record: hostlens_ebpf::wire::TaskRecord =
+                            hostlens_ebpf::wire::read(&bytes[at..]).unwrap();
+                        if record.tgid == std::process::id() {
+                            found = Some(record);
+                        }
+                        at += size_of::<hostlens_ebpf::wire::TaskRecord>();
+                    }
+                }
+                at
+            })
+            .unwrap();
+        println!("{found:?}");
+        assert!(found.is_some_and(|record| record.runtime_ns > 0 && record.threads > 0));
+    }
+}

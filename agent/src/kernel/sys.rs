@@ -1,0 +1,87 @@
+//! bpf(2) commands the library does not wrap: links to iterators over one map, and files of a
+//! link that stays.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
+
+const BPF_LINK_CREATE: libc::c_int = 28;
+const BPF_ITER_CREATE: libc::c_int = 33;
+const BPF_TRACE_ITER: u32 = 28;
+
+/// `union bpf_attr`, member `link_create`, as far as iterators need it.
+#[repr(C)]
+#[derive(Default)]
+struct LinkCreate {
+    prog_fd: u32,
+    target_fd: u32,
+    attach_type: u32,
+    flags: u32,
+    iter_info: u64,
+    iter_info_len: u32,
+    pad: u32,
+}
+
+/// `union bpf_attr`, member `iter_create`.
+#[repr(C)]
+#[derive(Default)]
+struct IterCreate {
+    link_fd: u32,
+    flags: u32,
+}
+
+/// `union bpf_iter_link_info`, member `map`.
+#[repr(C)]
+struct IterMapInfo {
+    map_fd: u32,
+    pad: [u32; 3],
+}
+
+/// Links an iterator program, to one map's elements if given.
+pub fn link_iterator(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+    let info = map.map(|map| IterMapInfo {
+        map_fd: map.as_raw_fd() as u32,
+        pad: [0; 3],
+    });
+    let mut attr = LinkCreate {
+        prog_fd: program.as_raw_fd() as u32,
+        attach_type: BPF_TRACE_ITER,
+        ..LinkCreate::default()
+    };
+    if let Some(info) = &info {
+        attr.iter_info = std::ptr::from_ref(info) as u64;
+        attr.iter_info_len = size_of::<IterMapInfo>() as u32;
+    }
+    // SAFETY: `attr` and `info` live until the call returns, and the kernel only reads them.
+    unsafe { bpf(BPF_LINK_CREATE, &attr) }
+}
+
+/// Opens one walk of a linked iterator; it sees the namespaces of the thread that opens it.
+pub fn open_walk(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let attr = IterCreate {
+        link_fd: link.as_raw_fd() as u32,
+        flags: 0,
+    };
+    // SAFETY: `attr` lives until the call returns, and the kernel only reads it.
+    unsafe { bpf(BPF_ITER_CREATE, &attr) }
+}
+
+/// # Safety
+/// `attr` is the prefix of `union bpf_attr` that `command` reads, and its pointers are valid.
+unsafe fn bpf<T>(command: libc::c_int, attr: &T) -> io::Result<OwnedFd> {
+    // SAFETY: promised by the caller.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_ref(attr),
+            size_of::<T>(),
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: both commands return a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}

@@ -1,0 +1,136 @@
+//! TCP with socket storage (kernels from 5.11): one pass over the storage map sees the sockets of
+//! all network namespaces.
+#![no_std]
+#![no_main]
+#![allow(
+    missing_docs,
+    reason = "the attribute macros drop the doc comments of entry points"
+)]
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::{BPF_ANY, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
+    btf_maps::{PerCpuArray, RingBuf},
+    helpers::generated::{bpf_sk_storage_get, bpf_skc_to_tcp_sock},
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
+use aya_log_ebpf::debug;
+use hostlens_ebpf::{
+    offsets::at,
+    probe::{iter, load::member, tcp},
+    wire::{Direction, SockRecord, SockTotals, tcp_state},
+};
+
+include!("../probe/tcp/ends.rs");
+
+const BPF_F_NO_PREALLOC: usize = 1;
+const BPF_F_CLONE: usize = 1 << 9;
+
+/// Declared by hand: the library's type has neither the clone flag nor a form for tracing.
+#[repr(C)]
+struct SkStorage {
+    r#type: *const [i32; BPF_MAP_TYPE_SK_STORAGE as usize],
+    key: *const i32,
+    value: *const tcp::SockState,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; BPF_F_NO_PREALLOC | BPF_F_CLONE],
+}
+
+// SAFETY: a declaration for the loader; programs only pass its address on.
+unsafe impl Sync for SkStorage {}
+
+#[btf_map]
+static SOCKETS: SkStorage = SkStorage {
+    r#type: core::ptr::null(),
+    key: core::ptr::null(),
+    value: core::ptr::null(),
+    max_entries: core::ptr::null(),
+    map_flags: core::ptr::null(),
+};
+
+impl SkStorage {
+    #[inline(always)]
+    fn lookup(&self, sk: *const u8, flags: u32) -> Option<&mut tcp::SockState> {
+        // SAFETY: `sk` is a socket known to the verifier; the value, once there, lives as long as
+        // the socket, and programs touch it only under the socket's own lock or in a walk.
+        unsafe {
+            bpf_sk_storage_get(
+                core::ptr::from_ref(self).cast_mut().cast(),
+                sk.cast_mut().cast(),
+                core::ptr::null_mut(),
+                u64::from(flags),
+            )
+            .cast::<tcp::SockState>()
+            .as_mut()
+        }
+    }
+}
+
+impl tcp::Sockets for SkStorage {
+    #[inline(always)]
+    fn get(&self, sk: *const u8) -> Option<&mut tcp::SockState> {
+        self.lookup(sk, BPF_ANY)
+    }
+
+    #[inline(always)]
+    fn get_or_create(&self, sk: *const u8) -> Option<&mut tcp::SockState> {
+        self.lookup(sk, BPF_SK_STORAGE_GET_F_CREATE)
+    }
+
+    #[inline(always)]
+    fn forget(&self, _sk: *const u8) {}
+}
+
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn tcp_state_changed(ctx: BtfTracePointContext) -> i32 {
+    let sk: *const u8 = ctx.arg(0);
+    let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    debug!(&ctx, "socket state {} -> {}", old, new);
+    // SAFETY: the tracepoint's first argument is a socket.
+    if unsafe { is_tcp(sk) } {
+        tcp::on_transition(&SOCKETS, &ENDS, sk, old as u8, new as u8);
+    }
+    0
+}
+
+/// Walk of all sockets with storage (`struct bpf_iter__bpf_sk_storage_map`: meta, map, sk, value).
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/bpf_sk_storage_map")]
+pub fn tcp_walk(ctx: *mut c_void) -> i32 {
+    // SAFETY: the context has four slots; sk and value are null at the end of the walk.
+    unsafe {
+        let sk = iter::slot(ctx, 2);
+        let value = iter::slot(ctx, 3).cast::<tcp::SockState>().cast_mut();
+        if let (false, Some(state)) = (sk.is_null(), value.as_mut()) {
+            tcp::walk(ctx, sk, state);
+        }
+    }
+    0
+}
+
+/// Gives the sockets of one namespace that are older than the programs their storage
+/// (`struct bpf_iter__tcp`: meta, sk_common, uid).
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/tcp")]
+pub fn tcp_seed(ctx: *mut c_void) -> i32 {
+    // SAFETY: the context has at least two slots; the socket is null at the end of the walk.
+    unsafe {
+        let sk = iter::slot(ctx, 1);
+        if sk.is_null() {
+            return 0;
+        }
+        let state: u8 = member(sk, &at::SKC_STATE);
+        if state == tcp_state::TIME_WAIT || state == tcp_state::NEW_SYN_RECV {
+            return 0;
+        }
+        let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast())
+            .cast::<u8>()
+            .cast_const();
+        if !tp.is_null() && tcp::seed(&SOCKETS, tp) {
+            iter::emit(ctx, &1u64);
+        }
+    }
+    0
+}

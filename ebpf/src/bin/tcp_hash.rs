@@ -1,0 +1,115 @@
+//! TCP without socket storage (kernels 5.8 to 5.10): states live in a hash map, and each network
+//! namespace is walked by itself.
+#![no_std]
+#![no_main]
+#![allow(
+    missing_docs,
+    reason = "the attribute macros drop the doc comments of entry points"
+)]
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::BPF_ANY,
+    btf_maps::{HashMap, PerCpuArray, RingBuf},
+    helpers::generated::bpf_skc_to_tcp_sock,
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
+use aya_log_ebpf::debug;
+use hostlens_ebpf::{
+    offsets::at,
+    probe::{iter, load::member, tcp},
+    wire::{Direction, SockRecord, SockTotals, tcp_state},
+};
+
+include!("../probe/tcp/ends.rs");
+
+const BPF_F_NO_PREALLOC: usize = 1;
+
+/// States by address of the socket; an entry lives from the first sight to the end of the socket.
+#[btf_map]
+static SOCKETS: HashMap<u64, tcp::SockState, { 1 << 18 }, BPF_F_NO_PREALLOC> = HashMap::new();
+
+struct Hash;
+
+static STATES: Hash = Hash;
+
+impl tcp::Sockets for Hash {
+    #[inline(always)]
+    fn get(&self, sk: *const u8) -> Option<&mut tcp::SockState> {
+        let found = SOCKETS.get_ptr_mut(sk as u64)?;
+        // SAFETY: entries are removed only at the end of their socket, under its lock.
+        unsafe { found.as_mut() }
+    }
+
+    #[inline(always)]
+    fn get_or_create(&self, sk: *const u8) -> Option<&mut tcp::SockState> {
+        let key = sk as u64;
+        if SOCKETS.get_ptr_mut(key).is_none() {
+            // SAFETY: all-zero bytes are a valid state.
+            let empty: tcp::SockState = unsafe { core::mem::zeroed() };
+            SOCKETS.insert(key, empty, u64::from(BPF_ANY)).ok()?;
+        }
+        self.get(sk)
+    }
+
+    #[inline(always)]
+    fn forget(&self, sk: *const u8) {
+        // Absent is as good as removed.
+        let _ = SOCKETS.remove(sk as u64);
+    }
+}
+
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn tcp_state_changed(ctx: BtfTracePointContext) -> i32 {
+    let sk: *const u8 = ctx.arg(0);
+    let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    debug!(&ctx, "socket state {} -> {}", old, new);
+    // SAFETY: the tracepoint's first argument is a socket.
+    if unsafe { is_tcp(sk) } {
+        tcp::on_transition(&STATES, &ENDS, sk, old as u8, new as u8);
+    }
+    0
+}
+
+/// Forgets a socket whose end was not seen as a state change.
+#[btf_tracepoint(function = "tcp_destroy_sock")]
+pub fn tcp_destroyed(ctx: BtfTracePointContext) -> i32 {
+    tcp::Sockets::forget(&STATES, ctx.arg(0));
+    0
+}
+
+/// Walk of one namespace's sockets (`struct bpf_iter__tcp`: meta, sk_common, uid).
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/tcp")]
+pub fn tcp_walk(ctx: *mut c_void) -> i32 {
+    // SAFETY: the context has at least two slots; the socket is null at the end of the walk.
+    unsafe {
+        let sk = iter::slot(ctx, 1);
+        if sk.is_null() {
+            return 0;
+        }
+        let state: u8 = member(sk, &at::SKC_STATE);
+        if state == tcp_state::TIME_WAIT || state == tcp_state::NEW_SYN_RECV {
+            return 0;
+        }
+        let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast())
+            .cast::<u8>()
+            .cast_const();
+        if tp.is_null() {
+            return 0;
+        }
+        tcp::seed(&STATES, tp);
+        match tcp::Sockets::get(&STATES, tp) {
+            Some(state) => tcp::walk(ctx, tp, state),
+            None => {
+                // The map is full: identity 0 tells user space to make one of the addresses.
+                let mut state: tcp::SockState = core::mem::zeroed();
+                state.place(tp);
+                tcp::walk(ctx, tp, &mut state);
+            }
+        }
+    }
+    0
+}

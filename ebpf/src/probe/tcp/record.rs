@@ -1,0 +1,116 @@
+//! A socket as the record user space reads.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::bpf_skc_to_tcp_sock;
+
+use crate::{
+    offsets::at,
+    probe::{
+        iter,
+        load::{bytes, member},
+    },
+    wire::{SockKind, SockRecord, tcp_state},
+};
+
+use super::memory::SockState;
+
+/// `SOCK_DONE` of `sock_common.skc_flags`: set by `tcp_fin()`, which also counts the FIN as one
+/// received byte.
+const SOCK_DONE: u64 = 1 << 1;
+
+/// Addresses and identity, from memory.
+#[inline(always)]
+pub fn identify(record: &mut SockRecord, state: &SockState) {
+    record.id = state.id;
+    record.born_ns = state.born_ns;
+    record.local_addr = bytes(state.local);
+    record.remote_addr = bytes(state.remote);
+    record.netns = state.netns;
+    record.local_port = state.local_port;
+    record.remote_port = state.remote_port;
+    record.direction = state.direction;
+    record.listen_bind = state.listen_bind;
+    record.v6 = state.v6;
+    record.owner_tgid = state.owner_tgid;
+}
+
+/// Counters, from the socket. False if it is no TCP socket.
+#[inline(always)]
+pub fn measure(record: &mut SockRecord, sk: *const u8, state: &SockState) -> bool {
+    // SAFETY: `sk` is a socket known to the verifier.
+    let tp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()) }
+        .cast::<u8>()
+        .cast_const();
+    if tp.is_null() {
+        return false;
+    }
+    // SAFETY: `tp` is a `struct tcp_sock`, `sk` a `struct sock`; offsets are of these.
+    unsafe {
+        record.bytes_sent = member(tp, &at::TP_BYTES_SENT);
+        record.bytes_retrans = member(tp, &at::TP_BYTES_RETRANS);
+        let fin = u64::from(member::<u64>(sk, &at::SKC_FLAGS) & SOCK_DONE != 0);
+        record.bytes_received = member::<u64>(tp, &at::TP_BYTES_RECEIVED).saturating_sub(fin);
+        record.srtt_us = member::<u32>(tp, &at::TP_SRTT_US) >> 3;
+        record.min_rtt_us = member(tp, &at::TP_RTT_MIN);
+        record.data_segs_out = member(tp, &at::TP_DATA_SEGS_OUT);
+        record.total_retrans = member(tp, &at::TP_TOTAL_RETRANS);
+        record.delivered = member(tp, &at::TP_DELIVERED);
+        let received: u32 = member(tp, &at::TP_RCV_NXT);
+        record.unread = received.wrapping_sub(member(tp, &at::TP_COPIED_SEQ));
+        // A FIN takes a sequence number that nobody reads as a byte.
+        if fin != 0 && record.unread > 0 {
+            record.unread -= 1;
+        }
+        let written: u32 = member(tp, &at::TP_WRITE_SEQ);
+        record.unacked = written.wrapping_sub(member(tp, &at::TP_SND_UNA));
+        record.error = member::<u32>(sk, &at::SK_ERR) as u16;
+    }
+    if state.closing_srtt_us != 0 {
+        record.srtt_us = state.closing_srtt_us;
+        record.delivered = state.closing_delivered;
+    }
+    true
+}
+
+/// One socket of a walk; sockets whose end was already told are left out.
+///
+/// # Safety
+/// `ctx` is an iterator context and `sk` a full socket of it.
+#[inline(always)]
+pub unsafe fn walk(ctx: *const c_void, sk: *const u8, state: &mut SockState) {
+    // SAFETY: `sk` is a socket known to the verifier.
+    let now: u8 = unsafe { member(sk, &at::SKC_STATE) };
+    if state.ended == 1 || now == tcp_state::CLOSE {
+        return;
+    }
+    if state.local_port == 0 {
+        // Opened a moment ago: the port is chosen after SYN_SENT was announced.
+        state.place(sk);
+    }
+    let mut record = SockRecord {
+        kind: SockKind::Live as u8,
+        state: now,
+        ..zeroed()
+    };
+    identify(&mut record, state);
+    if now == tcp_state::LISTEN {
+        // SAFETY: `sk` is a socket known to the verifier.
+        unsafe {
+            record.unread = member(sk, &at::SK_ACK_BACKLOG);
+            record.unacked = member(sk, &at::SK_MAX_ACK_BACKLOG);
+        }
+        record.min_rtt_us = u32::MAX;
+    } else if !measure(&mut record, sk, state) {
+        return;
+    }
+    // SAFETY: promised by the caller.
+    unsafe { iter::emit(ctx, &record) };
+}
+
+/// An empty record.
+#[inline(always)]
+pub fn zeroed() -> SockRecord {
+    // SAFETY: all-zero bytes are a valid record.
+    unsafe { core::mem::zeroed() }
+}

@@ -1,0 +1,92 @@
+//! Plays workloads whose size is known: each prints what it did as one JSON object per line, and
+//! those that hold something do so until their standard input ends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a workload that cannot do its work must fail"
+)]
+
+mod cpu;
+mod disk;
+mod hold;
+mod net;
+mod serve;
+mod storm;
+
+use std::{
+    io::{self, BufRead},
+    path::PathBuf,
+};
+
+use clap::Parser;
+
+/// Which workload to play.
+#[derive(Debug, Parser)]
+enum Work {
+    /// Answer requests; prints the port.
+    Serve { address: std::net::IpAddr },
+    /// Hold connections and exchange a request and an answer on each, again and again.
+    Ping(net::Ping),
+    /// Open connections that live for a moment, one exchange each.
+    Short(net::Short),
+    /// Hold connections from and to many loopback addresses; one exchange each per input line.
+    Fan(net::Fan),
+    /// Spin for a number of rounds.
+    Burn { rounds: u64 },
+    /// Print how many rounds take about this many milliseconds of CPU.
+    Calibrate { millis: u64 },
+    /// Burn on several threads, some of which end early.
+    Threads(cpu::Threads),
+    /// Burn, then exec another program with the same number of rounds to burn.
+    Exec { rounds: u64, program: PathBuf },
+    /// Start short-lived children at a steady rate; prints what they used.
+    Storm(storm::Storm),
+    /// Fork children as fast as possible, each burning a little; prints what they used.
+    Bomb { children: u32, rounds: u64 },
+    /// Write and read a file, directly and through the page cache; prints, then holds.
+    Disk { file: PathBuf, mebibytes: usize },
+    /// Hold this many descriptors.
+    Descriptors { count: u64 },
+    /// Hold an anonymous mapping, pushed out to swap if asked.
+    Map {
+        mebibytes: usize,
+        #[arg(long)]
+        page_out: bool,
+    },
+    /// Hold nothing.
+    Idle,
+}
+
+fn main() {
+    match Work::parse() {
+        Work::Serve { address } => serve::run(address),
+        Work::Ping(work) => work.run(),
+        Work::Short(work) => work.run(),
+        Work::Fan(work) => work.run(),
+        Work::Burn { rounds } => cpu::burn(rounds),
+        Work::Calibrate { millis } => println!("{}", cpu::calibrate(millis)),
+        Work::Threads(work) => work.run(),
+        Work::Exec { rounds, program } => cpu::burn_and_exec(rounds, &program),
+        Work::Storm(work) => work.run(),
+        Work::Bomb { children, rounds } => storm::bomb(children, rounds),
+        Work::Disk { file, mebibytes } => disk::run(&file, mebibytes),
+        Work::Descriptors { count } => hold::descriptors(count),
+        Work::Map {
+            mebibytes,
+            page_out,
+        } => hold::mapping(mebibytes, page_out),
+        Work::Idle => hold_on(),
+    }
+}
+
+/// Returns when standard input ends.
+fn hold_on() {
+    while wait_for_line() {}
+}
+
+/// Waits for a line of standard input; `false` when it has ended.
+fn wait_for_line() -> bool {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).unwrap_or(0) > 0
+}

@@ -1,0 +1,217 @@
+//! A link with a known delay between two namespaces: each end is a TUN device, and this process
+//! carries the packets across, each after its delay. Needs no queueing discipline of the kernel.
+
+use std::{
+    collections::VecDeque,
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    ops::RangeInclusive,
+    os::fd::{AsFd, AsRawFd},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::netns::Netns;
+
+/// Addresses of the near end.
+pub const NEAR: [&str; 2] = ["10.77.0.1", "fd77::1"];
+/// Addresses of the far end.
+pub const FAR: [&str; 2] = ["10.77.0.2", "fd77::2"];
+
+/// How long a packet travels, in either direction.
+#[derive(Clone, Debug)]
+pub struct Delay {
+    /// Every packet.
+    pub usual: Duration,
+    /// Packets with one of these TCP ports at either end take that long instead.
+    pub special: Option<(RangeInclusive<u16>, Duration)>,
+}
+
+impl Delay {
+    /// The same for every packet.
+    pub fn of(usual: Duration) -> Self {
+        Self {
+            usual,
+            special: None,
+        }
+    }
+
+    fn for_packet(&self, packet: &[u8]) -> Duration {
+        match (&self.special, tcp_ports(packet)) {
+            (Some((ports, delay)), Some(pair)) if pair.iter().any(|port| ports.contains(port)) => {
+                *delay
+            }
+            _ => self.usual,
+        }
+    }
+}
+
+/// Two namespaces and the link between them.
+#[derive(Debug)]
+pub struct DelayLink {
+    /// The end with the addresses [`NEAR`].
+    pub near: Netns,
+    /// The end with the addresses [`FAR`].
+    pub far: Netns,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl DelayLink {
+    /// Builds both ends and starts to carry packets.
+    pub fn new(delay: &Delay) -> Self {
+        let (near, far) = (Netns::new(), Netns::new());
+        let near_device = Arc::new(tun(&near, NEAR));
+        let far_device = Arc::new(tun(&far, FAR));
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut threads = Vec::new();
+        for (from, to) in [(&near_device, &far_device), (&far_device, &near_device)] {
+            let queue = Arc::new(Queue::default());
+            threads.push(thread::spawn({
+                let (from, queue) = (Arc::clone(from), Arc::clone(&queue));
+                let (stop, delay) = (Arc::clone(&stop), delay.clone());
+                move || take_in(&from, &queue, &delay, &stop)
+            }));
+            threads.push(thread::spawn({
+                let (to, stop) = (Arc::clone(to), Arc::clone(&stop));
+                move || hand_out(&to, &queue, &stop)
+            }));
+        }
+        Self {
+            near,
+            far,
+            stop,
+            threads,
+        }
+    }
+}
+
+impl Drop for DelayLink {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Packets on their way, soonest first among equals of one delay.
+#[derive(Default)]
+struct Queue {
+    packets: Mutex<VecDeque<(Instant, Vec<u8>)>>,
+    arrived: Condvar,
+}
+
+impl Queue {
+    /// Keeps the queue ordered by due time; packets of one delay stay in order.
+    fn push(&self, due: Instant, packet: Vec<u8>) {
+        let mut packets = self.packets.lock().unwrap();
+        let at = packets.partition_point(|(other, _)| *other <= due);
+        packets.insert(at, (due, packet));
+        self.arrived.notify_one();
+    }
+
+    /// The next packet once it is due; `None` after a pause without one.
+    fn pop(&self) -> Option<Vec<u8>> {
+        const PAUSE: Duration = Duration::from_millis(20);
+        let mut packets = self.packets.lock().unwrap();
+        let wait = match packets.front() {
+            Some((due, _)) => due.saturating_duration_since(Instant::now()),
+            None => PAUSE,
+        };
+        if !wait.is_zero() {
+            packets = self
+                .arrived
+                .wait_timeout(packets, wait.min(PAUSE))
+                .unwrap()
+                .0;
+        }
+        match packets.front() {
+            Some((due, _)) if *due <= Instant::now() => {
+                packets.pop_front().map(|(_, packet)| packet)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn take_in(device: &File, queue: &Queue, delay: &Delay, stop: &AtomicBool) {
+    run_before_others();
+    let mut buffer = [0; 65_536];
+    while !stop.load(Ordering::Relaxed) {
+        let mut ready = [PollFd::new(device.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut ready, PollTimeout::from(50u8)).unwrap_or(0) == 0 {
+            continue;
+        }
+        if let Ok(length) = (&mut &*device).read(&mut buffer) {
+            let packet = buffer[..length].to_vec();
+            queue.push(Instant::now() + delay.for_packet(&packet), packet);
+        }
+    }
+}
+
+fn hand_out(device: &File, queue: &Queue, stop: &AtomicBool) {
+    run_before_others();
+    while !stop.load(Ordering::Relaxed) {
+        if let Some(packet) = queue.pop() {
+            // A full or vanished device loses the packet, as a wire would.
+            let _ = (&mut &*device).write(&packet);
+        }
+    }
+}
+
+/// Keeps the delay right on a busy host: this thread runs as soon as it has something to do.
+fn run_before_others() {
+    let priority = libc::sched_param { sched_priority: 10 };
+    // SAFETY: 0 is the calling thread; the parameter lives through the call. Without the
+    // privilege the thread stays as it is, and the delay holds on an idle host.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
+}
+
+/// A TUN device inside `namespace` with the given IPv4 and IPv6 address.
+fn tun(namespace: &Netns, [v4, v6]: [&str; 2]) -> File {
+    let device = namespace.run(|| {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/net/tun")
+            .expect("open /dev/net/tun");
+        // SAFETY: ifreq is plain data for which zero is valid.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        for (to, from) in request.ifr_name.iter_mut().zip(b"delay\0") {
+            *to = *from as libc::c_char;
+        }
+        request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
+        // SAFETY: TUNSETIFF reads and writes an ifreq, which lives through the call.
+        let status = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
+        assert_eq!(status, 0, "TUNSETIFF: {}", std::io::Error::last_os_error());
+        file
+    });
+    namespace.ip(&format!("addr add {v4}/24 dev delay"));
+    namespace.ip(&format!("-6 addr add {v6}/64 dev delay nodad"));
+    namespace.ip("link set delay up");
+    device
+}
+
+/// Source and destination port of a TCP packet without IP options or extension headers.
+fn tcp_ports(packet: &[u8]) -> Option<[u16; 2]> {
+    let (protocol, header) = match packet.first()? >> 4 {
+        4 => (*packet.get(9)?, 20),
+        6 => (*packet.get(6)?, 40),
+        _ => return None,
+    };
+    let ports = packet.get(header..header + 4)?;
+    (i32::from(protocol) == libc::IPPROTO_TCP).then(|| {
+        [
+            u16::from_be_bytes([ports[0], ports[1]]),
+            u16::from_be_bytes([ports[2], ports[3]]),
+        ]
+    })
+}

@@ -1,0 +1,96 @@
+//! What `ss` says of connections: the reference for round-trip times and bytes.
+
+use crate::{host, netns::Netns};
+
+/// One established connection as `ss -ti` prints it.
+#[derive(Clone, Debug, Default)]
+pub struct SsConnection {
+    /// Local address and port.
+    pub local: String,
+    /// Remote address and port.
+    pub remote: String,
+    /// Smoothed round-trip time, seconds.
+    pub rtt: Option<f64>,
+    /// Lowest round-trip time, seconds.
+    pub min_rtt: Option<f64>,
+}
+
+/// Established connections in `namespace` that match `filter` (in the language of ss).
+pub fn established(namespace: &Netns, filter: &str) -> Vec<SsConnection> {
+    let mut command = host::command("ss");
+    command.args(["-tinOH", "state", "established", filter]);
+    namespace.enter(&mut command);
+    let output = command.output().expect("run ss");
+    assert!(
+        output.status.success(),
+        "ss: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(parse)
+        .collect()
+}
+
+/// Round-trip times of connections, seconds, ascending.
+pub fn rtts(connections: &[SsConnection]) -> Vec<f64> {
+    let mut all: Vec<f64> = connections.iter().filter_map(|one| one.rtt).collect();
+    all.sort_by(f64::total_cmp);
+    all
+}
+
+/// The value at rank ⌈q·n⌉ of ascending values.
+///
+/// # Panics
+/// Without values.
+pub fn quantile(ascending: &[f64], q: f64) -> f64 {
+    let rank = (q * ascending.len() as f64).ceil().max(1.0) as usize;
+    ascending[rank - 1]
+}
+
+fn parse(line: &str) -> SsConnection {
+    let mut fields = line.split_whitespace();
+    // With a state filter the columns are Recv-Q, Send-Q, local, remote, then details.
+    let (local, remote) = (fields.nth(2), fields.next());
+    let mut connection = SsConnection {
+        local: local.unwrap_or_default().to_owned(),
+        remote: remote.unwrap_or_default().to_owned(),
+        ..SsConnection::default()
+    };
+    for field in fields {
+        let millis = |text: &str| {
+            let number = text.split('/').next()?.parse::<f64>().ok()?;
+            Some(number / 1e3)
+        };
+        if let Some(rtt) = field.strip_prefix("rtt:") {
+            connection.rtt = millis(rtt);
+        } else if let Some(min) = field.strip_prefix("minrtt:") {
+            connection.min_rtt = millis(min);
+        }
+    }
+    connection
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_line_of_ss() {
+        let line = "0 0 10.77.0.1:20000 10.77.0.2:5001 bbr wscale:7,7 rto:244 \
+                    rtt:40.5/0.06 ato:40 mss:1448 minrtt:40.25 rcv_space:14480";
+        let read = parse(line);
+        assert_eq!(read.local, "10.77.0.1:20000");
+        assert_eq!(read.remote, "10.77.0.2:5001");
+        assert_eq!(read.rtt, Some(0.0405));
+        assert_eq!(read.min_rtt, Some(0.04025));
+    }
+
+    #[test]
+    fn quantiles_by_rank() {
+        let values: Vec<f64> = (1..=20).map(f64::from).collect();
+        assert_eq!(quantile(&values, 0.5), 10.0);
+        assert_eq!(quantile(&values, 0.95), 19.0);
+        assert_eq!(quantile(&values, 1.0), 20.0);
+    }
+}

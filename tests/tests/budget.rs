@@ -1,0 +1,141 @@
+//! Far more peers than the budget allows.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+    time::Duration,
+};
+
+use hostlens_tests::{
+    agent::Agent,
+    host::{AGENT, Turn, offers},
+    scrape::{Labels, Scrape},
+    traffic::{Server, Totals, client},
+    workload::Names,
+};
+
+const CONNECTIONS: u64 = 5_000;
+const BUDGET: usize = 100;
+const SCRAPES: usize = 50;
+/// What other traffic of the host may add, bytes; the connections here move a thousand times that.
+const NOISE: f64 = 100_000.0;
+
+/// Label sets of one direction, the folded one included.
+fn label_sets(scrape: &Scrape, direction: &str) -> BTreeSet<Labels> {
+    scrape
+        .series("hostlens_tcp_sent_bytes_total", &[("direction", direction)])
+        .into_iter()
+        .map(|sample| sample.labels.clone())
+        .collect()
+}
+
+/// Whether this is the set that all groups beyond the budget share.
+fn other(labels: &Labels) -> bool {
+    ["remote_port", "listen_port"]
+        .iter()
+        .any(|name| labels.get(*name).is_some_and(|port| port == "other"))
+}
+
+/// Sums of bytes sent and received over all label sets of a direction.
+fn bytes(scrape: &Scrape, direction: &str) -> [f64; 2] {
+    [
+        "hostlens_tcp_sent_bytes_total",
+        "hostlens_tcp_received_bytes_total",
+    ]
+    .map(|name| scrape.sum(name, &[("direction", direction)]))
+}
+
+/// 5,000 peers per direction and a budget of 100: at most 100 are named, no counter ever goes
+/// down, and the sums are those of all connections.
+#[test]
+fn folding_keeps_every_byte() {
+    if !offers(&[AGENT]) {
+        return;
+    }
+    let _turn = Turn::take();
+    let names = Names::new();
+    let program = names.workload("manypeers");
+    let agent = Agent::start(&format!("--ebpf on --peer-budget {BUDGET}"));
+    let own_before = agent.own_traffic();
+    let start = agent.scrape();
+    let before = ["outbound", "inbound"].map(|direction| bytes(&start, direction));
+    let server = Server::start(&program, "0.0.0.0", None);
+    let mut fan = client(
+        &program,
+        &format!("fan {} {CONNECTIONS}", server.port),
+        None,
+    );
+    assert_eq!(Totals::of(&fan.reply()).connections, CONNECTIONS);
+
+    let mut last: BTreeMap<(String, Labels), f64> = BTreeMap::new();
+    let mut replies = 0;
+    for number in 0..SCRAPES {
+        if number % 5 == 0 {
+            fan.say("round");
+            replies += 1;
+        }
+        let scrape = agent.scrape();
+        for (series, value) in scrape.counters() {
+            if let Some(earlier) = last.insert(series.clone(), value) {
+                assert!(
+                    value >= earlier,
+                    "{series:?} fell from {earlier} to {value}"
+                );
+            }
+        }
+        for direction in ["outbound", "inbound"] {
+            let sets = label_sets(&scrape, direction);
+            let named = sets.iter().filter(|labels| !other(labels)).count();
+            assert!(named <= BUDGET, "{named} named {direction} label sets");
+        }
+        thread::sleep(Duration::from_millis(250));
+    }
+    let mut truth = Totals::default();
+    for _ in 0..replies {
+        truth = Totals::of(&fan.reply());
+    }
+    agent.await_cycles(2);
+
+    // The agent sees its own scrapes too. What was asked until here is known; the last scrape
+    // must not lie in a cycle it does not show, so nothing is asked for a few cycles.
+    thread::sleep(Duration::from_secs(3));
+    let own = agent.own_traffic();
+    let scrape = agent.scrape();
+    let sent = (truth.sent + own.0 - own_before.0) as f64;
+    let received = (truth.received + own.1 - own_before.1) as f64;
+    for ((direction, [before_sent, before_received]), expected) in ["outbound", "inbound"]
+        .into_iter()
+        .zip(before)
+        .zip([[sent, received], [received, sent]])
+    {
+        let [after_sent, after_received] = bytes(&scrape, direction);
+        let counted = [after_sent - before_sent, after_received - before_received];
+        println!("{direction}: {counted:?} for {expected:?}");
+        for (counted, expected) in counted.into_iter().zip(expected) {
+            let excess = counted - expected;
+            assert!(
+                (-2_000.0..=NOISE).contains(&excess),
+                "{direction} differs by {excess}"
+            );
+        }
+        let sets = label_sets(&scrape, direction);
+        let folded: Vec<_> = sets.iter().filter(|labels| other(labels)).collect();
+        println!("{direction}: {} label sets, folded {folded:?}", sets.len());
+        assert_eq!(folded.len(), 1, "{folded:?}");
+        assert!(sets.len() > BUDGET / 2, "the budget is hardly used");
+        let established = [("direction", direction), ("state", "established")];
+        let connections = scrape.sum("hostlens_tcp_connections", &established);
+        let range = CONNECTIONS as f64..=CONNECTIONS as f64 + 50.0;
+        assert!(
+            range.contains(&connections),
+            "{connections} {direction} connections"
+        );
+    }
+    fan.finish();
+}

@@ -1,0 +1,91 @@
+//! `cargo xtask test`: unit tests, then end-to-end tests of the release binary.
+
+mod packages;
+mod tally;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::descendants::Descendants;
+use crate::sh;
+use crate::tree::Tree;
+use tally::Tally;
+
+/// Package of the end-to-end tests.
+const END_TO_END: &str = "hostlens-tests";
+/// Tells the end-to-end tests where the binary is.
+const BINARY: &str = "HOSTLENS_BIN";
+/// Tells the end-to-end tests that what cannot run is a failure.
+const REQUIRE: &str = "HOSTLENS_REQUIRE";
+
+/// Options.
+#[derive(clap::Args, Default)]
+pub struct Args {
+    /// Run only tests whose name contains this
+    #[arg(long)]
+    filter: Option<String>,
+    /// Leave out the end-to-end tests
+    #[arg(long)]
+    unit: bool,
+}
+
+/// Runs the tests.
+///
+/// # Errors
+/// A test fails, or something the tests need cannot be had.
+pub fn run(tree: &Tree, args: &Args) -> Result<()> {
+    let _descendants = Descendants::adopt();
+    let mut total = Tally::default();
+    let mut unit = tree.cargo();
+    unit.args(["test", "--locked", "--workspace", "--exclude", END_TO_END]);
+    unit.args(args.filter.as_deref());
+    let mut succeeded = tally::run(&mut unit, &mut total)?;
+    let skipped = if args.unit {
+        Some("not asked for")
+    } else {
+        obstacle()
+    };
+    if skipped.is_none() {
+        packages::install()?;
+        let binary = tree.build_hostlens(true)?;
+        let mut tests = tree.cargo();
+        tests.args([
+            "test",
+            "--locked",
+            "--package",
+            END_TO_END,
+            "--no-fail-fast",
+        ]);
+        tests.args(args.filter.as_deref());
+        // They look at one and the same host.
+        tests.args(["--", "--test-threads=1"]);
+        tests.env(BINARY, binary).env(REQUIRE, "1");
+        succeeded &= tally::run(&mut tests, &mut total)?;
+    }
+    let Tally {
+        passed,
+        failed,
+        ignored,
+    } = total;
+    println!();
+    if let Some(reason) = skipped {
+        println!("end-to-end tests skipped: {reason}");
+    }
+    println!("{passed} passed, {failed} failed, {ignored} ignored");
+    if !succeeded {
+        bail!("tests failed");
+    }
+    Ok(())
+}
+
+/// Why the end-to-end tests cannot run here, if so.
+fn obstacle() -> Option<&'static str> {
+    if !sh::is_root() {
+        Some("they need root (namespaces, kernel programs)")
+    } else if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        Some("this kernel has no BTF (/sys/kernel/btf/vmlinux)")
+    } else {
+        None
+    }
+}

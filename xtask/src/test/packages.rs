@@ -1,0 +1,86 @@
+//! Programs the end-to-end tests drive or compare with.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::sh;
+
+/// Program → Debian package.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("ip", "iproute2"),
+    ("ss", "iproute2"),
+    ("ps", "procps"),
+    ("tmux", "tmux"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
+];
+
+/// Debian's way of saying: install, but start nothing.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Installs what is missing, as far as this machine lets us.
+///
+/// # Errors
+/// Something is missing and cannot be installed; the message names the packages.
+pub fn install() -> Result<()> {
+    let mut missing: Vec<&str> = PROGRAMS
+        .into_iter()
+        .filter(|(program, _)| sh::which(program).is_none())
+        .map(|(_, package)| package)
+        .collect();
+    missing.dedup();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    if !sh::is_root() || sh::which("apt-get").is_none() {
+        bail!("the end-to-end tests need these packages: {names}");
+    }
+    let _quiet = Policy::deny();
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.args(["-q", "-y", "--no-install-recommends"])
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null());
+        sh::run(&mut apt)
+    };
+    let install: Vec<&str> = ["install"].into_iter().chain(missing).collect();
+    // Package lists may be absent or stale, but are often good enough.
+    apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
+}
+
+/// Keeps package scripts from starting services while it lives.
+struct Policy {
+    /// A policy that was there already stays, whatever it says.
+    ours: bool,
+}
+
+impl Policy {
+    fn deny() -> Self {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(POLICY);
+        let written = file.and_then(|mut file| {
+            use std::io::Write as _;
+            file.write_all(b"#!/bin/sh\nexit 101\n")
+        });
+        Self {
+            ours: written.is_ok(),
+        }
+    }
+}
+
+impl Drop for Policy {
+    fn drop(&mut self) {
+        if self.ours
+            && let Err(error) = std::fs::remove_file(POLICY)
+        {
+            eprintln!("warning: cannot remove {POLICY}: {error}");
+        }
+    }
+}

@@ -18,7 +18,11 @@ use crate::{
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(options: &AgentOptions) -> anyhow::Result<ExitCode> {
-    options.log.start(if options.collect.ebpf_log { "debug" } else { "info" });
+    options.log.start(if options.collect.ebpf_log {
+        "debug"
+    } else {
+        "info"
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -36,18 +40,22 @@ async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
     let store = Store::default();
     let server = Server::bind(
         &options.listen,
-        ServerOptions { series_limit: options.series_limit as usize, ..ServerOptions::default() },
-        store.clone(),
-    )
-    .await?;
+        ServerOptions {
+            series_limit: options.series_limit as usize,
+            ..ServerOptions::default()
+        },
+        Arc::new(store.clone()),
+    )?;
     for address in server.addresses() {
         tracing::info!("listening on http://{address}");
         if !address.ip().is_loopback() {
             tracing::warn!("{address} can be reached from other hosts, without password or TLS");
         }
     }
-    let engine_options =
-        EngineOptions { retention: options.series_retention, ..options.collect.engine(false) };
+    let engine_options = EngineOptions {
+        retention: options.series_retention,
+        ..options.collect.engine(false)
+    };
     let scrapers = server.scrapers();
     let gate = Box::new(move || scrapers.gate(Moment::now()));
     let interval = options.interval;
@@ -58,7 +66,10 @@ async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
     .context("the engine could not be started")??;
 
     let (stop, stopped) = watch::channel(false);
-    let mut serving = tokio::spawn(server.run(stopped));
+    let mut serving = tokio::spawn(server.run(async move {
+        // The sender going away ends it too.
+        let _ = stopped.clone().wait_for(|stop| *stop).await;
+    }));
     let runner = Arc::new(runner);
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: ending"),

@@ -9,7 +9,11 @@ use crate::metric;
 
 /// Prints the table.
 pub fn run(markdown: bool) -> anyhow::Result<ExitCode> {
-    let text = if markdown { metric::markdown() } else { metric::listing() };
+    let text = if markdown {
+        metric::reference()
+    } else {
+        metric::listing()
+    };
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),

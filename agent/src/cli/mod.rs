@@ -17,7 +17,12 @@ pub use options::{AgentOptions, CollectOptions, LogOptions};
 /// What broke, where, and whose fault was it: the network, the disk, or which process of which
 /// user?
 #[derive(Debug, Parser)]
-#[command(name = "hostlens", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "hostlens",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -68,7 +68,9 @@ pub struct LogOptions {
 impl LogOptions {
     /// Starts logging to standard error; `default` where no level was given.
     pub fn start(&self, default: &str) {
-        let level = self.log_level.map_or_else(|| default.to_owned(), |level| level.to_string());
+        let level = self
+            .log_level
+            .map_or_else(|| default.to_owned(), |level| level.to_string());
         let filter = tracing_subscriber::EnvFilter::new(level);
         // Only a second start could fail, and then the first one's settings stand.
         let _ = tracing_subscriber::fmt()

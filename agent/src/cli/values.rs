@@ -4,7 +4,9 @@ use std::time::Duration;
 
 /// `5s`, `500ms`, `15m`, `1h`, or a number of seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let scale = match unit {
         "ms" => 0.001,
@@ -13,19 +15,30 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err("give a number with ms, s, m or h, such as 5s".into()),
     };
-    let seconds: f64 =
-        number.parse().map_err(|_| "give a number with ms, s, m or h, such as 5s".to_owned())?;
+    let seconds: f64 = number
+        .parse()
+        .map_err(|_| "give a number with ms, s, m or h, such as 5s".to_owned())?;
     Duration::try_from_secs_f64(seconds * scale).map_err(|_| "that is too long".to_owned())
 }
 
 /// Interval of cycles: 200 ms to 10 min.
 pub fn interval(text: &str) -> Result<Duration, String> {
-    within(text, Duration::from_millis(200), Duration::from_secs(600), "200ms to 10m")
+    within(
+        text,
+        Duration::from_millis(200),
+        Duration::from_secs(600),
+        "200ms to 10m",
+    )
 }
 
 /// Retention of ended series: up to a day.
 pub fn retention(text: &str) -> Result<Duration, String> {
-    within(text, Duration::ZERO, Duration::from_secs(86_400), "0s to 24h")
+    within(
+        text,
+        Duration::ZERO,
+        Duration::from_secs(86_400),
+        "0s to 24h",
+    )
 }
 
 fn within(text: &str, least: Duration, most: Duration, range: &str) -> Result<Duration, String> {

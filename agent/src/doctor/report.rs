@@ -185,21 +185,43 @@ mod tests {
             processes: Vec::new(),
             connections: Vec::new(),
             members: Vec::new(),
-            own: OwnStats { sources, scope, ..OwnStats::default() },
+            own: OwnStats {
+                sources,
+                scope,
+                ..OwnStats::default()
+            },
         }
     }
 
     #[test]
     fn the_verdict_follows_from_the_signals() {
-        let scope = Scope { namespaces: 1, processes: 10, ..Scope::default() };
-        let best = SourceStatus { signal: "tcp_live", source: "bpf_sk_storage", degraded: None };
-        let lesser = SourceStatus { degraded: Some("no BTF".into()), ..best.clone() };
+        let scope = Scope {
+            namespaces: 1,
+            processes: 10,
+            ..Scope::default()
+        };
+        let best = SourceStatus {
+            signal: "tcp_live",
+            source: "bpf_sk_storage",
+            degraded: None,
+        };
+        let lesser = SourceStatus {
+            degraded: Some("no BTF".into()),
+            ..best.clone()
+        };
         let verdict = |sources, scope| {
-            Report::new(Facts::default(), &snapshot(sources, scope)).health().exit_code()
+            Report::new(Facts::default(), &snapshot(sources, scope))
+                .health()
+                .exit_code()
         };
         assert_eq!(verdict(vec![best.clone()], scope), 0);
         assert_eq!(verdict(vec![best, lesser.clone()], scope), 1);
         assert_eq!(verdict(vec![lesser], Scope::default()), 2);
-        assert_eq!(Report::unusable(Facts::default(), "x".into()).health().exit_code(), 2);
+        assert_eq!(
+            Report::unusable(Facts::default(), "x".into())
+                .health()
+                .exit_code(),
+            2
+        );
     }
 }

@@ -48,7 +48,11 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
     for program in &report.programs {
         let mark = if program.reason.is_some() { '!' } else { '+' };
         let name = format!("{}/{}", program.object, program.program);
-        writeln!(text, "{mark} {name:<24} {:<12} {}", program.state, program.hook)?;
+        writeln!(
+            text,
+            "{mark} {name:<24} {:<12} {}",
+            program.state, program.hook
+        )?;
         if let Some(why) = &program.reason {
             writeln!(text, "    {why}")?;
         }

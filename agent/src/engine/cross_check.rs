@@ -7,10 +7,7 @@ use rustc_hash::FxHashMap;
 use super::{process::ProcessStage, tcp::TcpStage};
 use crate::{
     clock::Moment,
-    collect::{
-        host::totals,
-        tcp::netns::Namespace,
-    },
+    collect::{host::totals, tcp::netns::Namespace},
     model::CrossCheck,
 };
 
@@ -40,7 +37,11 @@ impl CrossChecks {
         let due = match &self.base {
             None => true,
             Some(base) => {
-                let wanted = if self.results.is_empty() { FIRST } else { EVERY };
+                let wanted = if self.results.is_empty() {
+                    FIRST
+                } else {
+                    EVERY
+                };
                 at.since(base.at) >= wanted
             }
         };
@@ -88,7 +89,9 @@ fn differences(before: &Base, after: &Base) -> Vec<CrossCheck> {
     let mut sums = None;
     for (netns, after) in &after.retransmits {
         // A namespace that is new or was unreadable before has no stretch to compare.
-        let Some(before) = before.retransmits.get(netns) else { continue };
+        let Some(before) = before.retransmits.get(netns) else {
+            continue;
+        };
         let (ours, kernel) = sums.get_or_insert((0u64, 0u64));
         *ours += after.0.saturating_sub(before.0);
         *kernel += after.1.saturating_sub(before.1);

@@ -71,7 +71,9 @@ impl Engine {
             last: None,
         };
         if options.ebpf == EbpfMode::On {
-            engine.refuse_fallbacks().context("--ebpf on: not everything runs in the kernel")?;
+            engine
+                .refuse_fallbacks()
+                .context("--ebpf on: not everything runs in the kernel")?;
         }
         Ok(engine)
     }
@@ -79,7 +81,10 @@ impl Engine {
     fn refuse_fallbacks(&self) -> anyhow::Result<()> {
         let sources = self.tcp.sources().into_iter().chain(self.process.sources());
         for source in sources {
-            if let (true, Some(why)) = (source.signal.ends_with("live") || source.signal.ends_with("ended"), source.degraded) {
+            if let (true, Some(why)) = (
+                source.signal.ends_with("live") || source.signal.ends_with("ended"),
+                source.degraded,
+            ) {
                 anyhow::bail!(
                     "{}: {why}; run as root (or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and \
                      CAP_SYS_ADMIN), or use --ebpf auto",
@@ -104,7 +109,10 @@ impl Engine {
         let host = self.host.read();
         let mut failures = Vec::new();
         failures.extend(self.process.cycle(at, &mut self.stages));
-        failures.extend(self.tcp.cycle(at, self.process.namespaces(), &mut self.stages));
+        failures.extend(
+            self.tcp
+                .cycle(at, self.process.namespaces(), &mut self.stages),
+        );
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -130,7 +138,12 @@ impl Engine {
         own.programs = self.tcp.programs();
         own.programs.extend(self.process.programs());
         own.lost = merged(self.tcp.lost().into_iter().chain(self.process.lost()));
-        own.maps = self.tcp.maps().into_iter().chain(self.process.maps()).collect();
+        own.maps = self
+            .tcp
+            .maps()
+            .into_iter()
+            .chain(self.process.maps())
+            .collect();
         own.budgets = self.tcp.budgets();
         own.budgets.extend(self.process.budgets());
         own.cross_checks = self.checks.results();

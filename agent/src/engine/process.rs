@@ -102,7 +102,8 @@ impl ProcessStage {
         let (complete, failure) = self.walk();
         self.drain();
         stages.mark("process_walk");
-        self.table.finish(Moment::now(), WalkOutcome { complete }, self.caps);
+        self.table
+            .finish(Moment::now(), WalkOutcome { complete }, self.caps);
         self.hints.clear();
         for (inode, pid) in self.table.namespaces() {
             self.hints.note(inode, pid);
@@ -118,7 +119,11 @@ impl ProcessStage {
     fn walk(&mut self) -> (bool, Option<String>) {
         let ends = self.bpf.is_some() && self.ended_degraded.is_none();
         if let (Some(source), None) = (&mut self.bpf, &self.live_degraded) {
-            self.caps = ProcessCaps { ends, disk: true, switches: true };
+            self.caps = ProcessCaps {
+                ends,
+                disk: true,
+                switches: true,
+            };
             return match source.walk(&mut self.table, &mut self.names) {
                 Ok(()) => (true, None),
                 Err(error) => (false, Some(format!("walk over processes: {error}"))),
@@ -127,7 +132,11 @@ impl ProcessStage {
         match self.procfs.collect(&mut self.table, &mut self.names) {
             Ok(outcome) => {
                 let caps = outcome.caps();
-                self.caps = ProcessCaps { ends, disk: caps.disk, switches: caps.context_switches };
+                self.caps = ProcessCaps {
+                    ends,
+                    disk: caps.disk,
+                    switches: caps.context_switches,
+                };
                 self.caps_degraded = (outcome.io_unreadable > 0).then(|| {
                     format!(
                         "disk I/O of {} of {} processes is not readable without CAP_SYS_PTRACE",
@@ -144,10 +153,15 @@ impl ProcessStage {
         self.wanted.clear();
         self.table.memory_wanted(&mut self.wanted);
         let first = self.table.memory_pending() > 0;
-        let budget = if first { FIRST_MEMORY_BUDGET } else { MEMORY_BUDGET };
+        let budget = if first {
+            FIRST_MEMORY_BUDGET
+        } else {
+            MEMORY_BUDGET
+        };
         let table = &mut self.table;
-        let outcome =
-            self.memory.read_within(&self.wanted, budget, |id, memory| table.set_memory(id, Some(memory), at));
+        let outcome = self.memory.read_within(&self.wanted, budget, |id, memory| {
+            table.set_memory(id, Some(memory), at)
+        });
         self.memory_failed = outcome.failed;
     }
 
@@ -155,7 +169,10 @@ impl ProcessStage {
         self.wanted.clear();
         self.table.fds_wanted(&mut self.wanted);
         let table = &mut self.table;
-        self.fds.count_within(&self.wanted, FDS_BUDGET, |id, count| table.set_open_fds(id, count, at));
+        self.fds
+            .count_within(&self.wanted, FDS_BUDGET, |id, count| {
+                table.set_open_fds(id, count, at)
+            });
     }
 
     /// Groups of processes.
@@ -193,7 +210,11 @@ impl ProcessStage {
             },
             SourceStatus {
                 signal: "process_ended",
-                source: if ends { "bpf_sched_process_free" } else { "absent" },
+                source: if ends {
+                    "bpf_sched_process_free"
+                } else {
+                    "absent"
+                },
                 degraded: self.ended_degraded.as_ref().map(|why| {
                     format!("processes that start and end between two cycles are not seen: {why}")
                 }),
@@ -201,31 +222,43 @@ impl ProcessStage {
             SourceStatus {
                 signal: "process_memory",
                 source: "procfs",
-                degraded: (self.memory_failed > 0).then(|| {
-                    format!("memory of {} processes is not readable", self.memory_failed)
-                }),
+                degraded: (self.memory_failed > 0)
+                    .then(|| format!("memory of {} processes is not readable", self.memory_failed)),
             },
         ]
     }
 
     /// Programs.
     pub fn programs(&self) -> Vec<ProgramStatus> {
-        self.bpf.as_ref().map(ProcessBpf::programs).unwrap_or_default()
+        self.bpf
+            .as_ref()
+            .map(ProcessBpf::programs)
+            .unwrap_or_default()
     }
 
     /// Losses.
     pub fn lost(&self) -> Vec<Lost> {
         let mut lost = self.table.lost_detail();
         if let Some(source) = &self.bpf {
-            lost.push(Lost { what: "exec", count: source.exec_lost() });
-            lost.push(Lost { what: "malformed", count: source.malformed() });
+            lost.push(Lost {
+                what: "exec",
+                count: source.exec_lost(),
+            });
+            lost.push(Lost {
+                what: "malformed",
+                count: source.malformed(),
+            });
         }
         lost
     }
 
     /// Fill of ring buffers.
     pub fn maps(&self) -> Vec<MapFill> {
-        self.bpf.as_ref().map(ProcessBpf::fill).into_iter().collect()
+        self.bpf
+            .as_ref()
+            .map(ProcessBpf::fill)
+            .into_iter()
+            .collect()
     }
 
     /// Budgets.

@@ -60,8 +60,13 @@ impl Runner {
                 }
             })
             .context("cannot start the engine's thread")?;
-        wait.recv().context("the engine's thread ended while starting")??;
-        Ok(Self { stop, thread: Some(thread), store })
+        wait.recv()
+            .context("the engine's thread ended while starting")??;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+            store,
+        })
     }
 
     /// Where snapshots appear.
@@ -71,7 +76,9 @@ impl Runner {
 
     /// Whether the engine's thread is alive; it only ends by itself if it panicked.
     pub fn is_running(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
     }
 }
 
@@ -104,7 +111,11 @@ fn run(
             continue;
         }
         store.publish(engine.cycle(gate()));
-        let pause = if first && pre_sample { PRE_SAMPLE.min(interval) } else { interval };
+        let pause = if first && pre_sample {
+            PRE_SAMPLE.min(interval)
+        } else {
+            interval
+        };
         first = false;
         // A late cycle is not made up for: rates are over the time that really passed.
         next = (next + pause).max(Instant::now());

@@ -23,13 +23,20 @@ impl Stages {
     /// Books the time since the last mark on a stage.
     pub fn mark(&mut self, name: &'static str) {
         let now = Instant::now();
-        let spent = self.last.replace(now).map_or(0.0, |last| (now - last).as_secs_f64());
+        let spent = self
+            .last
+            .replace(now)
+            .map_or(0.0, |last| (now - last).as_secs_f64());
         match self.stages.iter_mut().find(|stage| stage.name == name) {
             Some(stage) => {
                 stage.last_seconds += spent;
                 stage.total_seconds += spent;
             }
-            None => self.stages.push(Stage { name, last_seconds: spent, total_seconds: spent }),
+            None => self.stages.push(Stage {
+                name,
+                last_seconds: spent,
+                total_seconds: spent,
+            }),
         }
     }
 

@@ -99,7 +99,11 @@ impl TcpStage {
             Ok(found) => self.namespaces = found.namespaces,
             Err(error) => failure = Some(format!("cannot list network namespaces: {error}")),
         }
-        let alive: Vec<u32> = self.namespaces.iter().map(|namespace| namespace.inode).collect();
+        let alive: Vec<u32> = self
+            .namespaces
+            .iter()
+            .map(|namespace| namespace.inode)
+            .collect();
         self.unreadable.retain(|inode, _| alive.contains(inode));
         self.seed(at, &alive);
         stages.mark("namespaces");
@@ -110,19 +114,29 @@ impl TcpStage {
         stages.mark("tcp_walk");
 
         let outcome = self.time_wait.collect(&self.namespaces, &mut self.table);
-        let known = !outcome.walk.errors.iter().any(|error| error.netns == alive[0]);
-        self.time_wait_failed =
-            outcome.walk.errors.first().map(|error| error.to_string());
+        let known = !outcome
+            .walk
+            .errors
+            .iter()
+            .any(|error| Some(&error.inode) == alive.first());
+        self.time_wait_failed = outcome
+            .walk
+            .errors
+            .first()
+            .map(|error| error.error.to_string());
         stages.mark("tcp_time_wait");
 
-        self.table.finish(Moment::now(), WalkOutcome { complete }, known);
+        self.table
+            .finish(Moment::now(), WalkOutcome { complete }, known);
         stages.mark("tcp_aggregate");
         failure
     }
 
     /// Gives sockets older than the programs their storage, in namespaces not seen before.
     fn seed(&mut self, at: Moment, alive: &[u32]) {
-        let Source::Storage(source) = &mut self.source else { return };
+        let Source::Storage(source) = &mut self.source else {
+            return;
+        };
         source.forget_namespaces_but(|inode| alive.contains(&inode));
         let due: Vec<Namespace> = self
             .namespaces
@@ -162,11 +176,18 @@ impl TcpStage {
             Source::Diag(source) => {
                 let outcome = source.collect(&self.namespaces, &mut self.table);
                 self.malformed += outcome.malformed;
-                outcome.errors.iter().map(|error| (error.netns, error.error.to_string())).collect()
+                outcome
+                    .errors
+                    .iter()
+                    .map(|error| (error.inode, error.error.to_string()))
+                    .collect()
             }
         };
         self.unreadable.clear();
-        let own = self.namespaces.first().map_or(0, |namespace| namespace.inode);
+        let own = self
+            .namespaces
+            .first()
+            .map_or(0, |namespace| namespace.inode);
         let mut complete = true;
         for (inode, why) in failed {
             if inode == own {
@@ -206,7 +227,10 @@ impl TcpStage {
             Source::Diag(_) => ("sock_diag", "absent"),
         };
         let beyond = self.unreadable.values().next().map(|(why, _)| {
-            format!("{} network namespaces not read: {why}", self.unreadable.len())
+            format!(
+                "{} network namespaces not read: {why}",
+                self.unreadable.len()
+            )
         });
         let degraded = match (&self.degraded, beyond) {
             (Some(why), Some(more)) => Some(format!("{why}; {more}")),
@@ -221,8 +245,16 @@ impl TcpStage {
             _ => None,
         };
         vec![
-            SourceStatus { signal: "tcp_live", source: live, degraded },
-            SourceStatus { signal: "tcp_ended", source: ended, degraded: ended_degraded },
+            SourceStatus {
+                signal: "tcp_live",
+                source: live,
+                degraded,
+            },
+            SourceStatus {
+                signal: "tcp_ended",
+                source: ended,
+                degraded: ended_degraded,
+            },
             SourceStatus {
                 signal: "tcp_time_wait",
                 source: "sock_diag",
@@ -246,7 +278,10 @@ impl TcpStage {
     pub fn lost(&self) -> Vec<Lost> {
         let mut lost = self.table.lost_detail();
         let malformed = self.malformed + self.ends().map_or(0, |ends| ends.malformed());
-        lost.push(Lost { what: "malformed", count: malformed });
+        lost.push(Lost {
+            what: "malformed",
+            count: malformed,
+        });
         lost
     }
 

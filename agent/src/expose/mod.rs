@@ -42,3 +42,9 @@ pub trait LatestSnapshot: Send + Sync + 'static {
     /// The last complete snapshot; `None` before the first cycle is done.
     fn latest(&self) -> Option<Arc<Snapshot>>;
 }
+
+impl LatestSnapshot for crate::aggregate::Store {
+    fn latest(&self) -> Option<Arc<Snapshot>> {
+        Self::latest(self)
+    }
+}

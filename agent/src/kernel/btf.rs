@@ -38,7 +38,11 @@ impl std::fmt::Display for BtfError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Read(error) => {
-                write!(f, "{}: {error} (kernel built without CONFIG_DEBUG_INFO_BTF?)", Btf::PATH)
+                write!(
+                    f,
+                    "{}: {error} (kernel built without CONFIG_DEBUG_INFO_BTF?)",
+                    Btf::PATH
+                )
             }
             Self::Malformed(what) => write!(f, "{}: malformed BTF: {what}", Btf::PATH),
         }
@@ -93,7 +97,12 @@ impl Btf {
         if type_end > data.len() || strings > data.len() {
             return Err(BtfError::Malformed("sections beyond the end"));
         }
-        let mut btf = Self { data, types: Vec::new(), strings, structs: HashMap::new() };
+        let mut btf = Self {
+            data,
+            types: Vec::new(),
+            strings,
+            structs: HashMap::new(),
+        };
         btf.index(type_start, type_end)?;
         Ok(btf)
     }
@@ -151,21 +160,32 @@ impl Btf {
     /// Value of an enumerator of any (also anonymous) enum.
     pub fn enumerator(&self, name: &str) -> Option<u32> {
         let wanted = name.as_bytes();
-        self.types.iter().filter_map(|&at| self.record(at as usize)).find_map(|found| {
-            (found.kind == KIND_ENUM).then_some(())?;
-            (0..found.vlen).map(|n| found.at + 12 + n * 8).find_map(|at| {
-                (self.name(at)? == wanted).then(|| u32_at(&self.data, at + 4)).flatten()
+        self.types
+            .iter()
+            .filter_map(|&at| self.record(at as usize))
+            .find_map(|found| {
+                (found.kind == KIND_ENUM).then_some(())?;
+                (0..found.vlen)
+                    .map(|n| found.at + 12 + n * 8)
+                    .find_map(|at| {
+                        (self.name(at)? == wanted)
+                            .then(|| u32_at(&self.data, at + 4))
+                            .flatten()
+                    })
             })
-        })
     }
 
     /// Number of arguments of a tracepoint (`btf_trace_NAME`, its context pointer not counted);
     /// `None` if the kernel has no such tracepoint.
     pub fn tracepoint_args(&self, name: &str) -> Option<usize> {
         let wanted = format!("btf_trace_{name}");
-        let found = self.types.iter().filter_map(|&at| self.record(at as usize)).find(|found| {
-            found.kind == KIND_TYPEDEF && self.name(found.at) == Some(wanted.as_bytes())
-        })?;
+        let found = self
+            .types
+            .iter()
+            .filter_map(|&at| self.record(at as usize))
+            .find(|found| {
+                found.kind == KIND_TYPEDEF && self.name(found.at) == Some(wanted.as_bytes())
+            })?;
         let pointer = self.resolve(found.size_or_type)?;
         let prototype = self.resolve(pointer.size_or_type)?;
         (prototype.kind == KIND_FUNC_PROTO).then(|| prototype.vlen.saturating_sub(1))
@@ -191,8 +211,11 @@ impl Btf {
         for at in (0..found.vlen).map(|n| found.at + 12 + n * 12) {
             let member = u32_at(&self.data, at + 4)?;
             let raw = u32_at(&self.data, at + 8)?;
-            let (bits, width) =
-                if found.kind_flag { (raw & 0x00FF_FFFF, raw >> 24) } else { (raw, 0) };
+            let (bits, width) = if found.kind_flag {
+                (raw & 0x00FF_FFFF, raw >> 24)
+            } else {
+                (raw, 0)
+            };
             let name = self.name(at)?;
             if name == wanted {
                 // A bit-field has no byte address.
@@ -300,15 +323,26 @@ mod tests {
         };
         assert_eq!(btf.tracepoint_args("inet_sock_set_state"), Some(3));
         assert_eq!(btf.tracepoint_args("no_such_tracepoint"), None);
-        assert_eq!(btf.enumerator("TCP_ESTABLISHED").or(btf.enumerator("BPF_TCP_ESTABLISHED")), Some(1));
-        assert_eq!(btf.offset("task_struct", "in_iowait"), None, "bit-fields have no address");
+        assert_eq!(
+            btf.enumerator("TCP_ESTABLISHED")
+                .or(btf.enumerator("BPF_TCP_ESTABLISHED")),
+            Some(1)
+        );
+        assert_eq!(
+            btf.offset("task_struct", "in_iowait"),
+            None,
+            "bit-fields have no address"
+        );
         assert_eq!(btf.offset("no_such_struct", "x"), None);
     }
 
     #[test]
     fn refuses_what_is_not_btf() {
         assert!(matches!(Btf::parse(vec![]), Err(BtfError::Malformed(_))));
-        assert!(matches!(Btf::parse(vec![0; 64]), Err(BtfError::Malformed("magic"))));
+        assert!(matches!(
+            Btf::parse(vec![0; 64]),
+            Err(BtfError::Malformed("magic"))
+        ));
     }
 
     proptest! {

@@ -28,7 +28,9 @@ impl Globals {
         let mut values = Vec::with_capacity(TABLE.len() + 4);
         let mut missing = Vec::new();
         for entry in TABLE {
-            let found = btf.offset(entry.structure, entry.path).map(|offset| offset + entry.add);
+            let found = btf
+                .offset(entry.structure, entry.path)
+                .map(|offset| offset + entry.add);
             if found.is_none() {
                 missing.push(entry.name);
             }
@@ -39,7 +41,11 @@ impl Globals {
         values.push(("MM_RSS_STRIDE", stride));
         values.push(("MM_RSS_EXACT", u32::from(rss == RssLayout::Counts)));
         values.push(("CSS_SET_V1", v1_controller(btf)));
-        Self { values, missing, rss }
+        Self {
+            values,
+            missing,
+            rss,
+        }
     }
 
     /// All values.
@@ -54,7 +60,10 @@ impl Globals {
 
     /// The first of these members that this kernel lacks.
     pub fn lacks<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
-        names.iter().copied().find(|name| self.missing.contains(name))
+        names
+            .iter()
+            .copied()
+            .find(|name| self.missing.contains(name))
     }
 
     /// How pages are counted.
@@ -65,7 +74,9 @@ impl Globals {
 
 fn page_counters(btf: &Btf) -> (RssLayout, u32, u32) {
     const UNKNOWN: (RssLayout, u32, u32) = (RssLayout::Unknown, ABSENT, 8);
-    let Some(at) = btf.offset("mm_struct", "rss_stat") else { return UNKNOWN };
+    let Some(at) = btf.offset("mm_struct", "rss_stat") else {
+        return UNKNOWN;
+    };
     if btf.is_array("mm_struct", "rss_stat") == Some(true) {
         let inner = btf.offset("percpu_counter", "count");
         let stride = btf.element_size("mm_struct", "rss_stat");
@@ -83,7 +94,10 @@ fn page_counters(btf: &Btf) -> (RssLayout, u32, u32) {
 /// The memory controller's slot in `css_set`: on v1 and hybrid hosts its hierarchy tells services
 /// apart best.
 fn v1_controller(btf: &Btf) -> u32 {
-    match (btf.offset("css_set", "subsys"), btf.enumerator("memory_cgrp_id")) {
+    match (
+        btf.offset("css_set", "subsys"),
+        btf.enumerator("memory_cgrp_id"),
+    ) {
         (Some(at), Some(index)) => at + index * 8,
         _ => ABSENT,
     }
@@ -109,7 +123,10 @@ mod tests {
         let Ok(btf) = Btf::of_kernel() else { return };
         let globals = Globals::resolve(&btf);
         for name in hostlens_ebpf::offsets::SETTINGS {
-            assert!(globals.values().iter().any(|(known, _)| known == name), "{name}");
+            assert!(
+                globals.values().iter().any(|(known, _)| known == name),
+                "{name}"
+            );
         }
     }
 }

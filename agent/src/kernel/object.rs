@@ -1,15 +1,18 @@
 //! One embedded object: loaded as a whole, its programs loaded and attached each on its own, so
 //! that a hook this kernel lacks degrades one signal and not the agent.
 
-use std::{os::fd::{AsFd, BorrowedFd}, path::PathBuf};
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    path::PathBuf,
+};
 
 use anyhow::Context as _;
-use aya_log::EbpfLogger;
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{Map, MapData, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, Iter, Program, ProgramError},
 };
+use aya_log::EbpfLogger;
 
 use crate::model::{ProgramState, ProgramStatus};
 
@@ -95,7 +98,13 @@ impl Kernel {
         let types = AyaBtf::from_sys_fs().context("cannot parse the kernel's type information")?;
         // Lets a developer or the build's own check try objects that are not embedded.
         let overrides = std::env::var_os("HOSTLENS_EBPF_DIR").map(PathBuf::from);
-        Ok(Self { btf, types, globals, overrides, log })
+        Ok(Self {
+            btf,
+            types,
+            globals,
+            overrides,
+            log,
+        })
     }
 
     /// Offsets on this kernel.
@@ -113,7 +122,11 @@ impl Kernel {
     /// # Errors
     /// A map cannot be created or the object is not understood; programs that the kernel refuses
     /// are reported in their status instead.
-    pub fn load(&self, spec: &ObjectSpec, rings: &[RingBytes]) -> Result<LoadedObject, KernelError> {
+    pub fn load(
+        &self,
+        spec: &ObjectSpec,
+        rings: &[RingBytes],
+    ) -> Result<LoadedObject, KernelError> {
         let mut loader = EbpfLoader::new();
         loader.btf(None).verifier_log_level(VerifierLogLevel::DEBUG);
         for (name, value) in self.globals.values() {
@@ -127,7 +140,10 @@ impl Kernel {
         for ring in rings {
             loader.map_max_entries(ring.map, ring.bytes);
         }
-        let file = self.overrides.as_ref().map(|dir| dir.join(format!("{}.o", spec.name)));
+        let file = self
+            .overrides
+            .as_ref()
+            .map(|dir| dir.join(format!("{}.o", spec.name)));
         let loaded = match file {
             Some(file) => loader.load_file(file),
             None => loader.load(spec.bytes),
@@ -140,7 +156,12 @@ impl Kernel {
                 .ok(),
             false => None,
         };
-        let mut object = LoadedObject { name: spec.name, ebpf, statuses: Vec::new(), logger };
+        let mut object = LoadedObject {
+            name: spec.name,
+            ebpf,
+            statuses: Vec::new(),
+            logger,
+        };
         for program in spec.programs {
             let state = self.start(&mut object.ebpf, program);
             object.statuses.push((*program, state));
@@ -171,15 +192,19 @@ impl Kernel {
                     Some(_) => self.attach(program, name),
                 }
             }
-            (Hook::Iterator(kind), Program::Iter(program)) => {
-                program.load(kind, &self.types).map(|()| ProgramState::Loaded)
-            }
+            (Hook::Iterator(kind), Program::Iter(program)) => program
+                .load(kind, &self.types)
+                .map(|()| ProgramState::Loaded),
             _ => return ProgramState::Refused("the object holds another kind of program".into()),
         };
         outcome.unwrap_or_else(|error| refusal(&error))
     }
 
-    fn attach(&self, program: &mut BtfTracePoint, name: &str) -> Result<ProgramState, ProgramError> {
+    fn attach(
+        &self,
+        program: &mut BtfTracePoint,
+        name: &str,
+    ) -> Result<ProgramState, ProgramError> {
         program.load(name, &self.types)?;
         program.attach()?;
         Ok(ProgramState::Attached)
@@ -198,21 +223,21 @@ impl LoadedObject {
     /// Whether a program is loaded (and attached, if it is to be).
     pub fn runs(&self, program: &str) -> bool {
         self.statuses.iter().any(|(spec, state)| {
-            spec.name == program
-                && matches!(state, ProgramState::Attached | ProgramState::Loaded)
+            spec.name == program && matches!(state, ProgramState::Attached | ProgramState::Loaded)
         })
     }
 
     /// Why a program does not run; `None` if it does.
     pub fn refusal(&self, program: &str) -> Option<String> {
-        self.statuses.iter().find(|(spec, _)| spec.name == program).and_then(|(_, state)| {
-            match state {
+        self.statuses
+            .iter()
+            .find(|(spec, _)| spec.name == program)
+            .and_then(|(_, state)| match state {
                 ProgramState::Attached | ProgramState::Loaded | ProgramState::Unused => None,
                 ProgramState::Unsupported(why) | ProgramState::Refused(why) => {
                     Some(format!("{program}: {why}"))
                 }
-            }
-        })
+            })
     }
 
     /// Descriptor of a loaded iterator program.
@@ -224,7 +249,9 @@ impl LoadedObject {
     /// Descriptor of a map.
     pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
         match self.ebpf.map(name)? {
-            Map::SkStorage(map) | Map::HashMap(map) | Map::Unsupported(map) => Some(map.fd().as_fd()),
+            Map::SkStorage(map) | Map::HashMap(map) | Map::Unsupported(map) => {
+                Some(map.fd().as_fd())
+            }
             _ => None,
         }
     }
@@ -241,7 +268,10 @@ impl LoadedObject {
     /// # Errors
     /// It is missing or cannot be mapped.
     pub fn ring(&mut self, name: &str) -> anyhow::Result<RingBuf<MapData>> {
-        let map = self.ebpf.take_map(name).with_context(|| format!("no map {name}"))?;
+        let map = self
+            .ebpf
+            .take_map(name)
+            .with_context(|| format!("no map {name}"))?;
         RingBuf::try_from(map).with_context(|| format!("cannot map ring buffer {name}"))
     }
 
@@ -250,7 +280,10 @@ impl LoadedObject {
     /// # Errors
     /// It is missing or of another type.
     pub fn per_cpu<T: aya::Pod>(&mut self, name: &str) -> anyhow::Result<PerCpuArray<MapData, T>> {
-        let map = self.ebpf.take_map(name).with_context(|| format!("no map {name}"))?;
+        let map = self
+            .ebpf
+            .take_map(name)
+            .with_context(|| format!("no map {name}"))?;
         PerCpuArray::try_from(map).with_context(|| format!("map {name} is of another type"))
     }
 
@@ -286,18 +319,27 @@ fn member_of(global: &str) -> String {
     hostlens_ebpf::offsets::TABLE
         .iter()
         .find(|entry| entry.name == global)
-        .map_or_else(|| global.to_owned(), |entry| format!("{}.{}", entry.structure, entry.path))
+        .map_or_else(
+            || global.to_owned(),
+            |entry| format!("{}.{}", entry.structure, entry.path),
+        )
 }
 
 /// The kernel's own reason: the verifier's complaint if there is one, else the error.
 fn refusal(error: &ProgramError) -> ProgramState {
-    if let ProgramError::LoadError { io_error, verifier_log } = error {
+    if let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    {
         let log = verifier_log.to_string();
         tracing::debug!(log, "verifier");
-        let complaint = log
-            .lines()
-            .map(str::trim)
-            .rfind(|line| !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification time") && !line.starts_with("stack depth"));
+        let complaint = log.lines().map(str::trim).rfind(|line| {
+            !line.is_empty()
+                && !line.starts_with("processed ")
+                && !line.starts_with("verification time")
+                && !line.starts_with("stack depth")
+        });
         return ProgramState::Refused(match complaint {
             Some(line) => format!("{line} ({io_error})"),
             None => io_error.to_string(),
@@ -321,5 +363,9 @@ fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
         }
         cause = inner.source();
     }
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
 }

@@ -15,25 +15,70 @@ macro_rules! embedded {
 
 /// Members without which a socket record would say something wrong.
 const SOCKET: &[&str] = &[
-    "SKC_FAMILY", "SKC_STATE", "SKC_NUM", "SKC_DPORT", "SKC_RCV_SADDR", "SKC_DADDR",
-    "SKC_V6_RCV_SADDR", "SKC_V6_DADDR", "SKC_NET", "SKC_FLAGS", "NET_INUM", "TP_SRTT_US",
-    "TP_RTT_MIN", "TP_BYTES_SENT", "TP_BYTES_RETRANS", "TP_BYTES_RECEIVED", "TP_DATA_SEGS_OUT",
-    "TP_TOTAL_RETRANS", "TP_DELIVERED", "TP_RCV_NXT", "TP_COPIED_SEQ", "TP_WRITE_SEQ",
-    "TP_SND_UNA", "SK_ERR",
+    "SKC_FAMILY",
+    "SKC_STATE",
+    "SKC_NUM",
+    "SKC_DPORT",
+    "SKC_RCV_SADDR",
+    "SKC_DADDR",
+    "SKC_V6_RCV_SADDR",
+    "SKC_V6_DADDR",
+    "SKC_NET",
+    "SKC_FLAGS",
+    "NET_INUM",
+    "TP_SRTT_US",
+    "TP_RTT_MIN",
+    "TP_BYTES_SENT",
+    "TP_BYTES_RETRANS",
+    "TP_BYTES_RECEIVED",
+    "TP_DATA_SEGS_OUT",
+    "TP_TOTAL_RETRANS",
+    "TP_DELIVERED",
+    "TP_RCV_NXT",
+    "TP_COPIED_SEQ",
+    "TP_WRITE_SEQ",
+    "TP_SND_UNA",
+    "SK_ERR",
 ];
 
 /// Members without which a process record would say something wrong.
 const TASK: &[&str] = &[
-    "TASK_PID", "TASK_TGID", "TASK_START_BOOTTIME", "TASK_REAL_CRED", "TASK_COMM", "TASK_FLAGS",
-    "TASK_EXIT_CODE", "TASK_SIGNAL", "TASK_RUNTIME", "TASK_UTIME", "TASK_STIME", "TASK_MIN_FLT",
-    "TASK_MAJ_FLT", "TASK_NVCSW", "TASK_NIVCSW", "SIG_RUNTIME", "SIG_UTIME", "SIG_STIME",
-    "SIG_MIN_FLT", "SIG_MAJ_FLT", "SIG_NVCSW", "SIG_NIVCSW", "SIG_NR_THREADS", "SIG_NOFILE",
+    "TASK_PID",
+    "TASK_TGID",
+    "TASK_START_BOOTTIME",
+    "TASK_REAL_CRED",
+    "TASK_COMM",
+    "TASK_FLAGS",
+    "TASK_EXIT_CODE",
+    "TASK_SIGNAL",
+    "TASK_RUNTIME",
+    "TASK_UTIME",
+    "TASK_STIME",
+    "TASK_MIN_FLT",
+    "TASK_MAJ_FLT",
+    "TASK_NVCSW",
+    "TASK_NIVCSW",
+    "SIG_RUNTIME",
+    "SIG_UTIME",
+    "SIG_STIME",
+    "SIG_MIN_FLT",
+    "SIG_MAJ_FLT",
+    "SIG_NVCSW",
+    "SIG_NIVCSW",
+    "SIG_NR_THREADS",
+    "SIG_NOFILE",
     "CRED_EUID",
 ];
 
 /// Members a walk needs beside [`TASK`].
-const TASK_WALK: &[&str] =
-    &["TASK_FILES", "FILES_FDT", "FDT_MAX_FDS", "FDT_OPEN_FDS", "TASK_EXIT_STATE", "TASK_REAL_PARENT"];
+const TASK_WALK: &[&str] = &[
+    "TASK_FILES",
+    "FILES_FDT",
+    "FDT_MAX_FDS",
+    "FDT_OPEN_FDS",
+    "TASK_EXIT_STATE",
+    "TASK_REAL_PARENT",
+];
 
 /// TCP with socket storage.
 pub const TCP: ObjectSpec = ObjectSpec {
@@ -50,7 +95,11 @@ pub const TCP: ObjectSpec = ObjectSpec {
             hook: Hook::Iterator("bpf_sk_storage_map"),
             needs: SOCKET,
         },
-        ProgramSpec { name: "tcp_seed", hook: Hook::Iterator("tcp"), needs: SOCKET },
+        ProgramSpec {
+            name: "tcp_seed",
+            hook: Hook::Iterator("tcp"),
+            needs: SOCKET,
+        },
     ],
 };
 
@@ -69,7 +118,11 @@ pub const TCP_HASH: ObjectSpec = ObjectSpec {
             hook: Hook::Tracepoint("tcp_destroy_sock", 1),
             needs: &[],
         },
-        ProgramSpec { name: "tcp_walk", hook: Hook::Iterator("tcp"), needs: SOCKET },
+        ProgramSpec {
+            name: "tcp_walk",
+            hook: Hook::Iterator("tcp"),
+            needs: SOCKET,
+        },
     ],
 };
 
@@ -78,7 +131,11 @@ pub const TASKS: ObjectSpec = ObjectSpec {
     name: "task",
     bytes: embedded!("task"),
     programs: &[
-        ProgramSpec { name: "task_walk", hook: Hook::Iterator("task"), needs: TASK_WALK },
+        ProgramSpec {
+            name: "task_walk",
+            hook: Hook::Iterator("task"),
+            needs: TASK_WALK,
+        },
         ProgramSpec {
             name: "task_freed",
             hook: Hook::Tracepoint("sched_process_free", 1),
@@ -102,7 +159,9 @@ mod tests {
     #[test]
     fn everything_loads_here() {
         // SAFETY: no arguments.
-        if unsafe { libc::geteuid() } != 0 || !std::path::Path::new(crate::kernel::btf::Btf::PATH).exists() {
+        if unsafe { libc::geteuid() } != 0
+            || !std::path::Path::new(crate::kernel::btf::Btf::PATH).exists()
+        {
             println!("SKIP: loading programs needs root and BTF");
             return;
         }

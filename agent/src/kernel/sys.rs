@@ -40,7 +40,10 @@ struct IterMapInfo {
 
 /// Links an iterator program, to one map's elements if given.
 pub fn link_iterator(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
-    let info = map.map(|map| IterMapInfo { map_fd: map.as_raw_fd() as u32, pad: [0; 3] });
+    let info = map.map(|map| IterMapInfo {
+        map_fd: map.as_raw_fd() as u32,
+        pad: [0; 3],
+    });
     let mut attr = LinkCreate {
         prog_fd: program.as_raw_fd() as u32,
         attach_type: BPF_TRACE_ITER,
@@ -56,7 +59,10 @@ pub fn link_iterator(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io
 
 /// Opens one walk of a linked iterator; it sees the namespaces of the thread that opens it.
 pub fn open_walk(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let attr = IterCreate { link_fd: link.as_raw_fd() as u32, flags: 0 };
+    let attr = IterCreate {
+        link_fd: link.as_raw_fd() as u32,
+        flags: 0,
+    };
     // SAFETY: `attr` lives until the call returns, and the kernel only reads it.
     unsafe { bpf(BPF_ITER_CREATE, &attr) }
 }
@@ -66,7 +72,12 @@ pub fn open_walk(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 unsafe fn bpf<T>(command: libc::c_int, attr: &T) -> io::Result<OwnedFd> {
     // SAFETY: promised by the caller.
     let fd = unsafe {
-        libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attr), size_of::<T>())
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_ref(attr),
+            size_of::<T>(),
+        )
     };
     if fd < 0 {
         return Err(io::Error::last_os_error());

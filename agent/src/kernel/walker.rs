@@ -56,7 +56,10 @@ impl Walker {
             Target::All => None,
             Target::Map(map) => Some(map),
         };
-        Ok(Self { link: sys::link_iterator(program, map)?, buffer: Vec::new() })
+        Ok(Self {
+            link: sys::link_iterator(program, map)?,
+            buffer: Vec::new(),
+        })
     }
 
     /// Opens a walk. It sees the network namespace of the calling thread for as long as it lasts.

@@ -22,7 +22,7 @@ pub use own::OWN_FAMILIES;
 pub(crate) use own::program_state;
 pub use peer::{PEER_FAMILIES, PEER_LABELS};
 pub use process::{PROCESS_FAMILIES, PROCESS_LABELS, exit_reason};
-pub use reference::{Area, areas, reference};
+pub use reference::{Area, areas, listing, reference};
 pub use row::{AreaVisitor, Exposed, LabelValues, Row, visit_areas};
 pub use server::SERVER_FAMILIES;
 pub use signal::signal_name;

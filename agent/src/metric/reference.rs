@@ -66,6 +66,26 @@ pub fn reference() -> String {
     text
 }
 
+/// The same list for a terminal: name, type and labels of each family, its help below.
+pub fn listing() -> String {
+    let mut text = String::new();
+    for area in areas() {
+        for desc in area.families {
+            let labels: Vec<&str> = area.labels.iter().chain(desc.labels).copied().collect();
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "{PREFIX}{}{{{}}}  {}\n    {}",
+                desc.name,
+                labels.join(","),
+                desc.kind.name(),
+                desc.help
+            );
+        }
+    }
+    text
+}
+
 const INTRODUCTION: &str = "\
 # Metrics
 

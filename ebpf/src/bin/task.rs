@@ -1,7 +1,10 @@
 //! Processes: a walk of all tasks, the final counters of those that end, names of interpreters.
 #![no_std]
 #![no_main]
-#![allow(missing_docs, reason = "the attribute macros drop the doc comments of entry points")]
+#![allow(
+    missing_docs,
+    reason = "the attribute macros drop the doc comments of entry points"
+)]
 
 use core::ffi::c_void;
 
@@ -50,12 +53,17 @@ pub fn task_walk(ctx: *mut c_void) -> i32 {
 #[btf_tracepoint(function = "sched_process_free")]
 pub fn task_freed(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's only argument is a task.
-    let Some(record) = (unsafe { task::ended(ctx.arg(0)) }) else { return 0 };
+    let Some(record) = (unsafe { task::ended(ctx.arg(0)) }) else {
+        return 0;
+    };
     if TASK_EVENTS.output(record, NO_WAKEUP).is_ok() {
         debug!(&ctx, "process {} ended", record.tgid);
         return 0;
     }
-    warn!(&ctx, "no room for the final record of process {}", record.tgid);
+    warn!(
+        &ctx,
+        "no room for the final record of process {}", record.tgid
+    );
     if let Some(totals) = TASK_OVERFLOW.get_ptr_mut(0) {
         // SAFETY: a slot of this CPU; the program does not nest on one CPU.
         unsafe {

@@ -2,7 +2,10 @@
 //! all network namespaces.
 #![no_std]
 #![no_main]
-#![allow(missing_docs, reason = "the attribute macros drop the doc comments of entry points")]
+#![allow(
+    missing_docs,
+    reason = "the attribute macros drop the doc comments of entry points"
+)]
 
 use core::ffi::c_void;
 
@@ -122,7 +125,9 @@ pub fn tcp_seed(ctx: *mut c_void) -> i32 {
         if state == tcp_state::TIME_WAIT || state == tcp_state::NEW_SYN_RECV {
             return 0;
         }
-        let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast::<u8>().cast_const();
+        let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast())
+            .cast::<u8>()
+            .cast_const();
         if !tp.is_null() && tcp::seed(&SOCKETS, tp) {
             iter::emit(ctx, &1u64);
         }

@@ -2,7 +2,10 @@
 //! namespace is walked by itself.
 #![no_std]
 #![no_main]
-#![allow(missing_docs, reason = "the attribute macros drop the doc comments of entry points")]
+#![allow(
+    missing_docs,
+    reason = "the attribute macros drop the doc comments of entry points"
+)]
 
 use core::ffi::c_void;
 
@@ -91,7 +94,9 @@ pub fn tcp_walk(ctx: *mut c_void) -> i32 {
         if state == tcp_state::TIME_WAIT || state == tcp_state::NEW_SYN_RECV {
             return 0;
         }
-        let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast::<u8>().cast_const();
+        let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast())
+            .cast::<u8>()
+            .cast_const();
         if tp.is_null() {
             return 0;
         }

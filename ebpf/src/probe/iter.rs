@@ -24,6 +24,10 @@ pub unsafe fn emit<T: Copy>(ctx: *const c_void, record: &T) {
     unsafe {
         let meta = slot(ctx, 0);
         let file = meta.cast::<*mut u8>().read_volatile();
-        bpf_seq_write(file.cast(), core::ptr::from_ref(record).cast(), size_of::<T>() as u32);
+        bpf_seq_write(
+            file.cast(),
+            core::ptr::from_ref(record).cast(),
+            size_of::<T>() as u32,
+        );
     }
 }

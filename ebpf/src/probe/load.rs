@@ -35,7 +35,11 @@ pub unsafe fn pointer(base: *const u8, offset: &'static u32) -> *const u8 {
         return core::ptr::null();
     }
     // SAFETY: promised by the caller.
-    unsafe { base.add(offset as usize).cast::<*const u8>().read_volatile() }
+    unsafe {
+        base.add(offset as usize)
+            .cast::<*const u8>()
+            .read_volatile()
+    }
 }
 
 /// Loads four words, as an IPv6 address or half a name; zero where this kernel lacks the member.

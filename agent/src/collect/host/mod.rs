@@ -1,1 +1,6 @@
-//! The host as a whole.
+//! The host as a whole, and the agent on it.
+
+pub mod facts;
+pub mod overview;
+pub mod own_usage;
+pub mod totals;

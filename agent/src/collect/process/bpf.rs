@@ -2,9 +2,7 @@
 //! that end in between, and the arguments of interpreters.
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use hostlens_ebpf::wire::{
-    self, ExecRecord, TaskKind, TaskRecord, TaskTotals, ThreadRecord,
-};
+use hostlens_ebpf::wire::{self, ExecRecord, TaskKind, TaskRecord, TaskTotals, ThreadRecord};
 
 use super::names::NameResolver;
 use crate::{
@@ -34,9 +32,13 @@ impl ProcessBpf {
     /// # Errors
     /// One line saying why the object as a whole cannot be used.
     pub fn start(kernel: &Kernel, ring_bytes: u32) -> Result<Self, String> {
-        let rings = [RingBytes { map: "TASK_EVENTS", bytes: ring_bytes }];
-        let mut object =
-            kernel.load(&objects::TASKS, &rings).map_err(|error| error.to_string())?;
+        let rings = [RingBytes {
+            map: "TASK_EVENTS",
+            bytes: ring_bytes,
+        }];
+        let mut object = kernel
+            .load(&objects::TASKS, &rings)
+            .map_err(|error| error.to_string())?;
         let walker = match object.iterator("task_walk") {
             Some(program) => Some(
                 Walker::link(program, Target::All)
@@ -62,7 +64,11 @@ impl ProcessBpf {
             overflow,
             exec_lost,
             malformed: 0,
-            fill: MapFill { map: "TASK_EVENTS", used: 0, capacity: u64::from(ring_bytes) },
+            fill: MapFill {
+                map: "TASK_EVENTS",
+                used: 0,
+                capacity: u64::from(ring_bytes),
+            },
             object,
         })
     }
@@ -92,17 +98,23 @@ impl ProcessBpf {
         sink: &mut dyn ProcessSink,
         names: &mut NameResolver,
     ) -> Result<(), WalkError> {
-        let Some(walker) = &mut self.walker else { return Ok(()) };
+        let Some(walker) = &mut self.walker else {
+            return Ok(());
+        };
         let mut malformed = 0;
         let walked = walker.walk(|bytes| {
             let mut at = 0;
             while let Some(kind) = wire::read_kind(&bytes[at..]) {
                 if kind == TaskKind::Process as u32 {
-                    let Some(record) = wire::read::<TaskRecord>(&bytes[at..]) else { break };
+                    let Some(record) = wire::read::<TaskRecord>(&bytes[at..]) else {
+                        break;
+                    };
                     sink.process(&record, names);
                     at += size_of::<TaskRecord>();
                 } else if kind == TaskKind::Thread as u32 {
-                    let Some(record) = wire::read::<ThreadRecord>(&bytes[at..]) else { break };
+                    let Some(record) = wire::read::<ThreadRecord>(&bytes[at..]) else {
+                        break;
+                    };
                     sink.thread(&record);
                     at += size_of::<ThreadRecord>();
                 } else {
@@ -120,13 +132,16 @@ impl ProcessBpf {
     /// Hands what came in since the last call to the sink, then the totals of final records that
     /// found no room.
     pub fn drain(&mut self, sink: &mut dyn ProcessSink, names: &mut NameResolver) {
-        let Some(events) = &mut self.events else { return };
+        let Some(events) = &mut self.events else {
+            return;
+        };
         let mut bytes = 0;
         while let Some(item) = events.next() {
             bytes += item.len() as u64 + 8;
             let known = match wire::read_kind(&item) {
-                Some(kind) if kind == TaskKind::Final as u32 => wire::read::<TaskRecord>(&item)
-                    .map(|record| sink.process(&record, names)),
+                Some(kind) if kind == TaskKind::Final as u32 => {
+                    wire::read::<TaskRecord>(&item).map(|record| sink.process(&record, names))
+                }
                 Some(kind) if kind == TaskKind::Exec as u32 => {
                     wire::read::<ExecRecord>(&item).map(|record| names.remember(&record))
                 }
@@ -168,7 +183,9 @@ impl ProcessBpf {
 
 fn totals(map: &PerCpuArray<MapData, TaskTotals>) -> TaskTotals {
     let mut total = TaskTotals::default();
-    let Ok(values) = map.get(&0, 0) else { return total };
+    let Ok(values) = map.get(&0, 0) else {
+        return total;
+    };
     for value in values.iter() {
         total.processes += value.processes;
         total.runtime_ns += value.runtime_ns;

@@ -1,8 +1,53 @@
 //! Open file descriptors of one process.
 
-use std::io;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
-use crate::collect::proc_file::ProcReader;
+use crate::{
+    collect::proc_file::{ProcReader, proc_root},
+    model::ProcessId,
+};
+
+/// Counts descriptors of processes whose tables are too large for the kernel program.
+pub struct FdReader {
+    proc: ProcReader,
+    /// Where the next call begins: a budget that is too small must not starve the same ones.
+    cursor: usize,
+}
+
+impl Default for FdReader {
+    fn default() -> Self {
+        Self {
+            proc: ProcReader::new(&proc_root()),
+            cursor: 0,
+        }
+    }
+}
+
+impl FdReader {
+    /// Counts as many as `budget` allows (at least one) and hands each result on; `None` if it
+    /// could not be read. Those left out keep what they had.
+    pub fn count_within(
+        &mut self,
+        ids: &[ProcessId],
+        budget: Duration,
+        mut each: impl FnMut(ProcessId, Option<u64>),
+    ) {
+        let start = Instant::now();
+        let first = self.cursor.checked_rem(ids.len()).unwrap_or(0);
+        let (before, from) = ids.split_at(first);
+        for (done, &id) in from.iter().chain(before).enumerate() {
+            if done > 0 && start.elapsed() >= budget {
+                self.cursor = first + done;
+                return;
+            }
+            each(id, count(&mut self.proc, id.tgid).ok().map(u64::from));
+        }
+        self.cursor = 0;
+    }
+}
 
 /// Counts the open descriptors of process `pid`, exactly.
 ///

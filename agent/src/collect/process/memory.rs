@@ -12,7 +12,7 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
-use super::identity::ProcessId;
+use crate::model::ProcessId;
 use crate::{
     collect::proc_file::{self, ProcReader, leading_number, line_value},
     model::Memory,

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const STATUS: &[u8] = b"Name:\tpost\\ngres\nUmask:\t0022\nVmPeak:\t   9000 kB\nVmSize:\t   9000 kB\n\
+const STATUS: &[u8] =
+    b"Name:\tpost\\ngres\nUmask:\t0022\nVmPeak:\t   9000 kB\nVmSize:\t   9000 kB\n\
 VmRSS:\t   1234 kB\nRssAnon:\t    1000 kB\nRssFile:\t     200 kB\nRssShmem:\t      34 kB\n\
 VmSwap:\t      56 kB\nThreads:\t1\n";
 
@@ -24,7 +25,10 @@ fn status_lines_in_bytes() {
         Some(Memory::default())
     );
     // What is missing is not 0.
-    assert_eq!(parse_status(b"Name:\tx\nVmRSS:\t 1 kB\nRssAnon:\t 1 kB\n"), None);
+    assert_eq!(
+        parse_status(b"Name:\tx\nVmRSS:\t 1 kB\nRssAnon:\t 1 kB\n"),
+        None
+    );
     assert_eq!(parse_status(b""), None);
     assert_eq!(
         parse_status(b"Name:\tx\nVmRSS:\t1 kB\nRssAnon:\t99999999999999999999 kB\n"),
@@ -138,7 +142,10 @@ fn losses_are_told_apart() {
 #[test]
 fn memory_of_a_process_is_what_status_says() {
     // Our own changes while tests run beside this one; a sleeping process does not.
-    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let mut child = std::process::Command::new("sleep")
+        .arg("60")
+        .spawn()
+        .unwrap();
     let mut reader = MemoryReader::default();
     let status = format!("/proc/{}/status", child.id());
     let target = id(child.id());

@@ -1,7 +1,7 @@
 //! Processes: what they consume and what they are called.
 
+pub mod bpf;
 pub mod fds;
-pub mod identity;
 pub mod memory;
 pub mod names;
 mod names_args;

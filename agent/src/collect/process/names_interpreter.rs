@@ -165,19 +165,57 @@ impl Interpreter {
 fn node(name: &[u8]) -> Effect {
     match name {
         b"eval" | b"print" | b"interactive" | b"test" | b"run" | b"v8-options" => Effect::NoScript,
-        b"require" | b"import" | b"loader" | b"experimental-loader" | b"conditions"
-        | b"env-file" | b"env-file-if-exists" | b"title" | b"inspect-port" | b"debug-port"
-        | b"icu-data-dir" | b"openssl-config" | b"redirect-warnings" | b"watch-path"
-        | b"max-http-header-size" | b"dns-result-order" | b"unhandled-rejections"
-        | b"stack-trace-limit" | b"trace-event-categories" | b"trace-event-file-pattern"
-        | b"diagnostic-dir" | b"input-type" | b"heapsnapshot-signal" | b"report-dir"
-        | b"report-directory" | b"report-filename" | b"report-signal" | b"cpu-prof-dir"
-        | b"cpu-prof-name" | b"heap-prof-dir" | b"heap-prof-name" | b"tls-keylog"
-        | b"tls-cipher-list" | b"disable-warning" | b"max-old-space-size" => Effect::TakesNext,
-        b"inspect" | b"inspect-brk" | b"inspect-wait" | b"watch" | b"check"
-        | b"enable-source-maps" | b"no-warnings" | b"no-deprecation" | b"trace-warnings"
-        | b"trace-deprecation" | b"expose-gc" | b"abort-on-uncaught-exception"
-        | b"preserve-symlinks" | b"cpu-prof" | b"heap-prof" | b"prof" => Effect::Alone,
+        b"require"
+        | b"import"
+        | b"loader"
+        | b"experimental-loader"
+        | b"conditions"
+        | b"env-file"
+        | b"env-file-if-exists"
+        | b"title"
+        | b"inspect-port"
+        | b"debug-port"
+        | b"icu-data-dir"
+        | b"openssl-config"
+        | b"redirect-warnings"
+        | b"watch-path"
+        | b"max-http-header-size"
+        | b"dns-result-order"
+        | b"unhandled-rejections"
+        | b"stack-trace-limit"
+        | b"trace-event-categories"
+        | b"trace-event-file-pattern"
+        | b"diagnostic-dir"
+        | b"input-type"
+        | b"heapsnapshot-signal"
+        | b"report-dir"
+        | b"report-directory"
+        | b"report-filename"
+        | b"report-signal"
+        | b"cpu-prof-dir"
+        | b"cpu-prof-name"
+        | b"heap-prof-dir"
+        | b"heap-prof-name"
+        | b"tls-keylog"
+        | b"tls-cipher-list"
+        | b"disable-warning"
+        | b"max-old-space-size" => Effect::TakesNext,
+        b"inspect"
+        | b"inspect-brk"
+        | b"inspect-wait"
+        | b"watch"
+        | b"check"
+        | b"enable-source-maps"
+        | b"no-warnings"
+        | b"no-deprecation"
+        | b"trace-warnings"
+        | b"trace-deprecation"
+        | b"expose-gc"
+        | b"abort-on-uncaught-exception"
+        | b"preserve-symlinks"
+        | b"cpu-prof"
+        | b"heap-prof"
+        | b"prof" => Effect::Alone,
         _ => Effect::Unknown,
     }
 }
@@ -186,11 +224,26 @@ fn node(name: &[u8]) -> Effect {
 fn java(option: &[u8]) -> (Effect, Option<&[u8]>) {
     let effect = match option {
         b"-jar" | b"-m" | b"--module" => Effect::Names,
-        b"-cp" | b"-classpath" | b"--class-path" | b"-p" | b"--module-path"
-        | b"--upgrade-module-path" | b"--add-modules" | b"--limit-modules" | b"--add-exports"
-        | b"--add-opens" | b"--add-reads" | b"--patch-module" | b"--enable-native-access"
-        | b"--source" | b"--describe-module" | b"-d" => Effect::TakesNext,
-        b"--enable-preview" | b"--show-version" | b"--show-module-resolution" | b"--dry-run"
+        b"-cp"
+        | b"-classpath"
+        | b"--class-path"
+        | b"-p"
+        | b"--module-path"
+        | b"--upgrade-module-path"
+        | b"--add-modules"
+        | b"--limit-modules"
+        | b"--add-exports"
+        | b"--add-opens"
+        | b"--add-reads"
+        | b"--patch-module"
+        | b"--enable-native-access"
+        | b"--source"
+        | b"--describe-module"
+        | b"-d" => Effect::TakesNext,
+        b"--enable-preview"
+        | b"--show-version"
+        | b"--show-module-resolution"
+        | b"--dry-run"
         | b"--validate-modules" => Effect::Alone,
         long if long.starts_with(b"--module=") => {
             return (Effect::Names, long.strip_prefix(b"--module="));

@@ -126,8 +126,8 @@ impl NameResolver {
             Named::Whole(name) => return name,
             Named::Partial(name) => name,
         };
-        let lives = record.kind == TaskKind::Process as u32
-            && record.flags & TaskFlags::ZOMBIE == 0;
+        let lives =
+            record.kind == TaskKind::Process as u32 && record.flags & TaskFlags::ZOMBIE == 0;
         let cmdline = lives.then(|| self.cmdline(record)).flatten();
         match cmdline.map(|args| by_args(&record.comm, Some(&args), kernel)) {
             Some(Named::Whole(name)) => name,

@@ -207,7 +207,10 @@ impl ProcfsCollector {
 
     /// Takes over what the last walk knew of the same process; true if there was none.
     fn remember(&mut self, pid: u32, stat: &Stat, record: &mut TaskRecord) -> bool {
-        let known = self.known.get(&pid).filter(|known| known.start == stat.start);
+        let known = self
+            .known
+            .get(&pid)
+            .filter(|known| known.start == stat.start);
         let fresh = known.is_none();
         if let Some(known) = known {
             record.fd_limit = known.fd_limit;

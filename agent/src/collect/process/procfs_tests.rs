@@ -100,7 +100,9 @@ fn our_own_process_is_found() {
 #[test]
 fn kernel_threads_are_told_apart() {
     let (_, records) = walk(&mut ProcfsCollector::default());
-    let Some(kthreadd) = records.iter().find(|record| record.comm.starts_with(b"kthreadd\0"))
+    let Some(kthreadd) = records
+        .iter()
+        .find(|record| record.comm.starts_with(b"kthreadd\0"))
     else {
         eprintln!("skipped: no kernel threads in this pid namespace");
         return;
@@ -192,7 +194,10 @@ fn limits_are_read_and_remembered() {
         return;
     };
     let soft = |text: &str| -> u64 {
-        let line = text.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("Max open files"))
+            .unwrap();
         line.split_whitespace().nth(3).unwrap().parse().unwrap()
     };
     let expected = soft(&whole);

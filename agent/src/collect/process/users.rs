@@ -88,7 +88,9 @@ fn parse(text: &[u8]) -> FxHashMap<u32, Arc<str>> {
             continue;
         };
         let is_entry = !name.is_empty() && !matches!(name[0], b'#' | b'+' | b'-');
-        let uid = std::str::from_utf8(uid).ok().and_then(|uid| uid.parse().ok());
+        let uid = std::str::from_utf8(uid)
+            .ok()
+            .and_then(|uid| uid.parse().ok());
         let (true, Some(uid)) = (is_entry, uid) else {
             continue;
         };

@@ -49,18 +49,28 @@ impl TcpBpf {
             }
         }
         match Self::link(&mut object, ring_bytes) {
-            Ok((walker, seeder, ends)) => {
-                Ok(Self { walker, seeder, ends, seeded: FxHashSet::default(), object })
-            }
+            Ok((walker, seeder, ends)) => Ok(Self {
+                walker,
+                seeder,
+                ends,
+                seeded: FxHashSet::default(),
+                object,
+            }),
             Err(error) => Err((format!("{error:#}"), object.programs())),
         }
     }
 
     fn link(object: &mut LoadedObject, ring_bytes: u32) -> anyhow::Result<(Walker, Walker, Ends)> {
         let ends = Ends::take(object, ring_bytes)?;
-        let sockets = object.map("SOCKETS").ok_or_else(|| anyhow::anyhow!("no map SOCKETS"))?;
-        let walk = object.iterator("tcp_walk").ok_or_else(|| anyhow::anyhow!("no tcp_walk"))?;
-        let seed = object.iterator("tcp_seed").ok_or_else(|| anyhow::anyhow!("no tcp_seed"))?;
+        let sockets = object
+            .map("SOCKETS")
+            .ok_or_else(|| anyhow::anyhow!("no map SOCKETS"))?;
+        let walk = object
+            .iterator("tcp_walk")
+            .ok_or_else(|| anyhow::anyhow!("no tcp_walk"))?;
+        let seed = object
+            .iterator("tcp_seed")
+            .ok_or_else(|| anyhow::anyhow!("no tcp_seed"))?;
         let walker = Walker::link(walk, Target::Map(sockets))?;
         let seeder = Walker::link(seed, Target::All)?;
         Ok((walker, seeder, ends))

@@ -39,30 +39,35 @@ impl TcpHash {
             }
         }
         match Self::link(&mut object, ring_bytes) {
-            Ok((walker, ends)) => Ok(Self { walker, ends, object }),
+            Ok((walker, ends)) => Ok(Self {
+                walker,
+                ends,
+                object,
+            }),
             Err(error) => Err((format!("{error:#}"), object.programs())),
         }
     }
 
     fn link(object: &mut LoadedObject, ring_bytes: u32) -> anyhow::Result<(Walker, Ends)> {
         let ends = Ends::take(object, ring_bytes)?;
-        let walk = object.iterator("tcp_walk").ok_or_else(|| anyhow::anyhow!("no tcp_walk"))?;
+        let walk = object
+            .iterator("tcp_walk")
+            .ok_or_else(|| anyhow::anyhow!("no tcp_walk"))?;
         Ok((Walker::link(walk, Target::All)?, ends))
     }
 
     /// Hands the living sockets of each namespace to the sink; the namespaces that could not be
     /// walked, with the reason. One that has ended is none of them.
-    pub fn walk(
-        &mut self,
-        namespaces: &[Namespace],
-        sink: &mut dyn TcpSink,
-    ) -> Vec<(u32, String)> {
+    pub fn walk(&mut self, namespaces: &[Namespace], sink: &mut dyn TcpSink) -> Vec<(u32, String)> {
         let mut failed = Vec::new();
         for namespace in namespaces {
             let opened = match netns::within(namespace, || self.walker.open()) {
                 Ok(Ok(file)) => file,
                 Ok(Err(error)) => {
-                    failed.push((namespace.inode, format!("cannot open the iterator: {error}")));
+                    failed.push((
+                        namespace.inode,
+                        format!("cannot open the iterator: {error}"),
+                    ));
                     continue;
                 }
                 Err(EnterError::Gone { .. }) => continue,
@@ -71,7 +76,9 @@ impl TcpHash {
                     continue;
                 }
             };
-            let walked = self.walker.drain(opened, |bytes| take_records(bytes, sink, complete));
+            let walked = self
+                .walker
+                .drain(opened, |bytes| take_records(bytes, sink, complete));
             if let Err(error) = walked {
                 failed.push((namespace.inode, error.to_string()));
             }

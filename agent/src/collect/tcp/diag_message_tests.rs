@@ -57,11 +57,7 @@ fn socket(bytes: &[u8]) -> SockRecord {
 
 #[test]
 fn every_field_of_an_established_socket() {
-    let bytes = message(
-        libc::AF_INET,
-        tcp_state::ESTABLISHED,
-        Some(&tcp_info()),
-    );
+    let bytes = message(libc::AF_INET, tcp_state::ESTABLISHED, Some(&tcp_info()));
     assert_eq!(
         socket(&bytes),
         SockRecord {

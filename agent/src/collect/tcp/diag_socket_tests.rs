@@ -92,7 +92,9 @@ fn a_dump_of_this_kernel_ends_and_can_be_repeated() {
             states: StateFlags::LISTEN,
             info: false,
         };
-        let report = socket.dump(&request, &mut buffer, |_| answers += 1).unwrap();
+        let report = socket
+            .dump(&request, &mut buffer, |_| answers += 1)
+            .unwrap();
         assert!(answers >= 1);
         assert_eq!(report.malformed, 0);
     }

@@ -65,7 +65,10 @@ fn own_sockets(mode: IdMode) -> Seen {
     let outcome = DiagCollector::new(mode, false).collect(&own, &mut seen);
     assert!(outcome.errors.is_empty(), "{:?}", outcome.errors);
     assert_eq!(outcome.malformed, 0);
-    assert_eq!((outcome.sockets, outcome.namespaces), (seen.sockets.len() as u64, 1));
+    assert_eq!(
+        (outcome.sockets, outcome.namespaces),
+        (seen.sockets.len() as u64, 1)
+    );
     seen
 }
 
@@ -139,7 +142,8 @@ fn a_connection_in_another_namespace() {
     let mut seen = Seen::default();
     let outcome = collector.collect(&all, &mut seen);
     assert_eq!((outcome.namespaces, outcome.errors.len()), (2, 0));
-    seen.sockets.retain(|record| record.netns == namespace.inode);
+    seen.sockets
+        .retain(|record| record.netns == namespace.inode);
     assert_eq!(seen.sockets.len(), 2);
     let (near, far) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
     assert_eq!(seen.between(near, far).bytes_sent, 1000);

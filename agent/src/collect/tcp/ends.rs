@@ -39,7 +39,11 @@ impl Ends {
             ring: object.ring(RING)?,
             overflow: object.per_cpu("SOCK_OVERFLOW")?,
             malformed: 0,
-            fill: MapFill { map: RING, used: 0, capacity: u64::from(bytes) },
+            fill: MapFill {
+                map: RING,
+                used: 0,
+                capacity: u64::from(bytes),
+            },
         })
     }
 
@@ -64,7 +68,9 @@ impl Ends {
     fn totals(&self) -> [SockTotals; 3] {
         let mut totals = [SockTotals::default(); 3];
         for (direction, total) in (0u32..).zip(totals.iter_mut()) {
-            let Ok(values) = self.overflow.get(&direction, 0) else { continue };
+            let Ok(values) = self.overflow.get(&direction, 0) else {
+                continue;
+            };
             for value in values.iter() {
                 total.connections += value.connections;
                 total.sent_bytes += value.sent_bytes;

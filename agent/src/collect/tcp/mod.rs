@@ -1,9 +1,12 @@
 //! TCP sockets of all network namespaces.
 
+pub mod bpf;
+pub mod bpf_hash;
 pub mod diag;
 mod diag_message;
 mod diag_namespaces;
 pub mod diag_socket;
+pub mod ends;
 pub mod identity;
 pub mod netns;
 mod netns_find;

@@ -33,7 +33,9 @@ fn one_that_has_ended_is_gone() {
 fn a_panic_stays_in_its_thread() {
     // The thread begins at home, so no privilege is needed.
     let own = Namespace::own().unwrap();
-    let results = within_each(&[&own, &own], || assert!(own_inode().is_err(), "on purpose"));
+    let results = within_each(&[&own, &own], || {
+        assert!(own_inode().is_err(), "on purpose")
+    });
     assert_eq!(results.len(), 2);
     for result in results {
         let error = result.unwrap_err();
@@ -68,7 +70,10 @@ fn entering_leaves_the_caller_where_it_was() {
     assert_ne!(namespace.inode, own);
     let home = Namespace::own().unwrap();
     let seen = within_each(&[&home, &namespace, &home, &namespace], own_inode);
-    let seen: Vec<u32> = seen.into_iter().map(|inode| inode.unwrap().unwrap()).collect();
+    let seen: Vec<u32> = seen
+        .into_iter()
+        .map(|inode| inode.unwrap().unwrap())
+        .collect();
     assert_eq!(seen, [own, namespace.inode, own, namespace.inode]);
     assert_eq!(own_inode().unwrap(), own);
 }

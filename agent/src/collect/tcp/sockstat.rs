@@ -18,8 +18,9 @@ pub struct SockStat {
 
 /// Reads the numbers of the namespace that process `pid` lives in (0: our own).
 pub fn read(proc: &mut ProcReader, pid: u32) -> io::Result<SockStat> {
-    let (v4, time_wait) = parse_v4(proc.read_once(pid, "net/sockstat")?)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "net/sockstat has no TCP line"))?;
+    let (v4, time_wait) = parse_v4(proc.read_once(pid, "net/sockstat")?).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidData, "net/sockstat has no TCP line")
+    })?;
     let v6 = match proc.read_once(pid, "net/sockstat6") {
         Ok(text) => parse_v6(text).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "net/sockstat6 has no TCP6 line")

@@ -171,7 +171,13 @@ impl TimeWaitCollector {
             let mut held = Vec::new();
             let buffer = &mut self.buffer;
             let errors = self.sockets.each(&[*namespace], |_, socket| {
-                dump(socket, buffer, namespace.inode, &mut held, &mut outcome.walk)
+                dump(
+                    socket,
+                    buffer,
+                    namespace.inode,
+                    &mut held,
+                    &mut outcome.walk,
+                )
             });
             if !errors.is_empty() {
                 outcome.walk.add_errors(errors);

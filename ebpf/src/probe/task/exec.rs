@@ -9,8 +9,9 @@ use crate::{
 };
 
 /// Starts of command names whose processes are named by their script.
-const PREFIXES: [&[u8]; 8] =
-    [b"python", b"node", b"java", b"ruby", b"perl", b"php", b"pypy", b"Rscript"];
+const PREFIXES: [&[u8]; 8] = [
+    b"python", b"node", b"java", b"ruby", b"perl", b"php", b"pypy", b"Rscript",
+];
 /// Whole command names of shells.
 const SHELLS: [&[u8]; 6] = [b"sh\0", b"bash\0", b"dash\0", b"zsh\0", b"ksh\0", b"ash\0"];
 

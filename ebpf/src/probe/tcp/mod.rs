@@ -4,6 +4,6 @@ mod memory;
 mod record;
 mod transition;
 
-pub use memory::{Sockets, SockState};
+pub use memory::{SockState, Sockets};
 pub use record::walk;
 pub use transition::{End, on_transition, seed};

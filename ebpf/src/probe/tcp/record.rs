@@ -39,7 +39,9 @@ pub fn identify(record: &mut SockRecord, state: &SockState) {
 #[inline(always)]
 pub fn measure(record: &mut SockRecord, sk: *const u8, state: &SockState) -> bool {
     // SAFETY: `sk` is a socket known to the verifier.
-    let tp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()) }.cast::<u8>().cast_const();
+    let tp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()) }
+        .cast::<u8>()
+        .cast_const();
     if tp.is_null() {
         return false;
     }
@@ -48,8 +50,7 @@ pub fn measure(record: &mut SockRecord, sk: *const u8, state: &SockState) -> boo
         record.bytes_sent = member(tp, &at::TP_BYTES_SENT);
         record.bytes_retrans = member(tp, &at::TP_BYTES_RETRANS);
         let fin = u64::from(member::<u64>(sk, &at::SKC_FLAGS) & SOCK_DONE != 0);
-        record.bytes_received =
-            member::<u64>(tp, &at::TP_BYTES_RECEIVED).saturating_sub(fin);
+        record.bytes_received = member::<u64>(tp, &at::TP_BYTES_RECEIVED).saturating_sub(fin);
         record.srtt_us = member::<u32>(tp, &at::TP_SRTT_US) >> 3;
         record.min_rtt_us = member(tp, &at::TP_RTT_MIN);
         record.data_segs_out = member(tp, &at::TP_DATA_SEGS_OUT);
@@ -87,7 +88,11 @@ pub unsafe fn walk(ctx: *const c_void, sk: *const u8, state: &mut SockState) {
         // Opened a moment ago: the port is chosen after SYN_SENT was announced.
         state.place(sk);
     }
-    let mut record = SockRecord { kind: SockKind::Live as u8, state: now, ..zeroed() };
+    let mut record = SockRecord {
+        kind: SockKind::Live as u8,
+        state: now,
+        ..zeroed()
+    };
     identify(&mut record, state);
     if now == tcp_state::LISTEN {
         // SAFETY: `sk` is a socket known to the verifier.

@@ -92,7 +92,9 @@ fn listening(sockets: &impl Sockets, sk: *const u8) {
 fn closing(sockets: &impl Sockets, sk: *const u8) {
     let Some(state) = sockets.get(sk) else { return };
     // SAFETY: `sk` is a socket known to the verifier.
-    let tp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()) }.cast::<u8>().cast_const();
+    let tp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()) }
+        .cast::<u8>()
+        .cast_const();
     if tp.is_null() {
         return;
     }

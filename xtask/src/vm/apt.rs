@@ -46,6 +46,7 @@ impl Apt {
                 .with_context(|| format!("cannot make {}", folder.display()))?;
         }
         fs::write(&empty, "")?;
+        apt.configure()?;
         let sources = sources(&mirrors()?, suites);
         let file = folder.join("sources.list");
         let known = fs::read_to_string(&file).is_ok_and(|text| text == sources);
@@ -116,24 +117,33 @@ impl Apt {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        let mut option = |name: &str, value: &Path| {
-            command.arg("-o").arg(format!("{name}={}", value.display()));
-        };
-        option("Dir::State", &self.folder);
-        option("Dir::State::status", &self.status);
-        option("Dir::Cache", &self.folder);
-        option("Dir::Etc::sourcelist", &self.folder.join("sources.list"));
-        option("Dir::Etc::sourceparts", Path::new("/dev/null"));
-        option("APT::Sandbox::User", Path::new("root"));
-        command.args(["-o", "Acquire::Languages=none"]);
-        // Software catalogues and file lists are many times the size of what we want.
-        for target in ["DEP-11", "Contents-deb"] {
-            command.arg("-o").arg(format!(
-                "Acquire::IndexTargets::deb::{target}::DefaultEnabled=no"
-            ));
-        }
-        command.env("LC_ALL", "C");
         command
+            .env("APT_CONFIG", self.configuration())
+            .env("LC_ALL", "C");
+        command
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.folder.join("apt.conf")
+    }
+
+    /// Keeps everything below our folder; the machine's own settings stay for the rest.
+    fn configure(&self) -> Result<()> {
+        let (folder, status) = (self.folder.display(), self.status.display());
+        // Software catalogues and file lists are many times the size of what we want.
+        let text = format!(
+            "Dir::State \"{folder}\";\n\
+             Dir::State::status \"{status}\";\n\
+             Dir::Cache \"{folder}\";\n\
+             Dir::Etc::sourcelist \"{folder}/sources.list\";\n\
+             Dir::Etc::sourceparts \"/dev/null\";\n\
+             APT::Sandbox::User \"root\";\n\
+             Acquire::Languages \"none\";\n\
+             Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"no\";\n\
+             Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled \"no\";\n"
+        );
+        let file = self.configuration();
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
     }
 
     fn stamp(&self) -> PathBuf {

@@ -1,5 +1,6 @@
 //! Debian's kernels for virtual machines, by series.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -73,11 +74,12 @@ fn cached(images: &Path) -> Result<Vec<String>> {
         .collect())
 }
 
-/// Packages of a series, newest first.
+/// Packages of a series, newest first, and of one release the one that holds the image first.
 fn candidates<'a>(packages: &'a [String], series: &str) -> Vec<&'a str> {
-    let mut found: Vec<(Vec<u32>, &str)> = packages
+    // `binary` sorts before `image`.
+    let mut found: Vec<(Vec<u32>, Reverse<&str>)> = packages
         .iter()
-        .filter_map(|package| Some((version(release(package)?), package.as_str())))
+        .filter_map(|package| Some((version(release(package)?), Reverse(package.as_str()))))
         .collect();
     found.sort();
     found.dedup();
@@ -94,7 +96,7 @@ fn candidates<'a>(packages: &'a [String], series: &str) -> Vec<&'a str> {
     found
         .into_iter()
         .rev()
-        .map(|(_, package)| package)
+        .map(|(_, Reverse(package))| package)
         .collect()
 }
 
@@ -180,12 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn newest_series_tries_the_package_with_the_image_after_the_pointer() {
+    fn the_package_with_the_image_comes_before_the_one_that_depends_on_it() {
         assert_eq!(
             candidates(&packages(), NEWEST),
             [
-                "linux-image-7.3.4+deb13-cloud-amd64",
-                "linux-binary-7.3.4+deb13-cloud-amd64"
+                "linux-binary-7.3.4+deb13-cloud-amd64",
+                "linux-image-7.3.4+deb13-cloud-amd64"
             ]
         );
     }

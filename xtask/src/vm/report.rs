@@ -65,13 +65,13 @@ impl Report {
             }
             *self.programs.entry(state).or_default() += 1;
         }
-        for source in list(answer, "sources") {
+        for source in list(answer, "signals") {
             self.sources
                 .insert(text(source, "signal"), text(source, "source"));
         }
         if self.programs.is_empty() || self.sources.is_empty() {
             self.failures
-                .push("doctor lists no programs or no sources".to_owned());
+                .push("doctor lists no programs or no signals".to_owned());
         }
     }
 
@@ -161,7 +161,7 @@ pub fn print(reports: &[Report]) {
 mod tests {
     use super::Report;
 
-    const DOCTOR: &str = r#"{"programs":[{"name":"a","state":"attached"}],"sources":[{"signal":"tcp_live","source":"sock_diag"}]}"#;
+    const DOCTOR: &str = r#"{"programs":[{"name":"a","state":"attached"}],"signals":[{"signal":"tcp_live","source":"sock_diag"}]}"#;
     const TOP: &str = r#"{"processes":[{}],"peers":[{}],"connections":[{}]}"#;
 
     fn read(console: &str) -> Report {

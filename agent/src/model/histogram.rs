@@ -74,6 +74,8 @@ pub struct SampleCounts {
     counts: Vec<(u16, u32)>,
     sum_ns: u64,
     max_ns: u64,
+    /// Meaningless without samples.
+    min_ns: u64,
 }
 
 impl SampleCounts {
@@ -85,6 +87,11 @@ impl SampleCounts {
             Err(at) => self.counts.insert(at, (slot, 1)),
         }
         self.sum_ns = self.sum_ns.saturating_add(ns);
+        self.min_ns = if self.max_ns == 0 {
+            ns
+        } else {
+            self.min_ns.min(ns)
+        };
         self.max_ns = self.max_ns.max(ns);
     }
 
@@ -97,6 +104,13 @@ impl SampleCounts {
             }
         }
         self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
+        if other.max_ns > 0 {
+            self.min_ns = if self.max_ns == 0 {
+                other.min_ns
+            } else {
+                self.min_ns.min(other.min_ns)
+            };
+        }
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
@@ -119,8 +133,8 @@ impl SampleCounts {
 
     /// The quantile `q` in seconds: the middle of its bucket on the logarithmic scale, so that it
     /// is within 4.5 % of the true value wherever in the bucket that lies (interpolating by rank
-    /// would be off by the whole width for samples that are all alike). Never above the largest
-    /// sample; the exact maximum for 1; `None` without samples.
+    /// would be off by the whole width for samples that are all alike). Never below the smallest
+    /// nor above the largest sample; the exact maximum for 1; `None` without samples.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         let total = self.count();
         if total == 0 {
@@ -136,7 +150,8 @@ impl SampleCounts {
             let count = f64::from(count);
             if below + count >= rank {
                 let index = f64::from(bucket::native_index(usize::from(slot)));
-                return Some(((index - 0.5) / 8.0).exp2().min(max));
+                let min = self.min_ns as f64 / 1e9;
+                return Some(((index - 0.5) / 8.0).exp2().max(min).min(max));
             }
             below += count;
         }

@@ -78,15 +78,24 @@ impl Birth {
         self.changed = view.sequence;
     }
 
+    /// Of a series that left when this was made: every active scraper has been served its
+    /// absence, so it may start again from 0.
+    pub fn absence_seen(&self, view: &View) -> bool {
+        self.born < view.sequence && (view.served(self.born) || view.waited(self.born_at))
+    }
+
     /// To be shown as 0.
     pub fn held(&self) -> bool {
         self.opened.is_none()
     }
 
-    /// Every active scraper has seen the last true values: nothing is lost if it ends.
+    /// An earlier snapshot had the last true values and every active scraper has seen them:
+    /// nothing is lost if it ends.
     pub fn settled(&self, view: &View) -> bool {
-        self.opened
-            .is_some_and(|opened| view.served(opened.max(self.changed)))
+        self.opened.is_some_and(|opened| {
+            let last = opened.max(self.changed);
+            last < view.sequence && view.served(last)
+        })
     }
 }
 
@@ -132,6 +141,17 @@ mod tests {
         assert!(birth.show(&view(21, Some(1), 120)));
         let mut left = Birth::new(&view(7, Some(1), 0));
         assert!(left.show(&view(8, None, 5)), "the only scraper went away");
+    }
+
+    #[test]
+    fn absence_is_seen_in_a_later_snapshot() {
+        let gone = Birth::new(&view(7, Some(6), 0));
+        assert!(!gone.absence_seen(&view(8, Some(6), 5)));
+        assert!(gone.absence_seen(&view(9, Some(7), 10)));
+        assert!(gone.absence_seen(&view(40, Some(6), 120)));
+        let gone = Birth::new(&view(7, None, 0));
+        assert!(!gone.absence_seen(&view(7, None, 0)));
+        assert!(gone.absence_seen(&view(8, None, 5)));
     }
 
     #[test]

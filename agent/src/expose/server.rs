@@ -77,7 +77,7 @@ pub struct ServerOptions {
 impl Default for ServerOptions {
     fn default() -> Self {
         Self {
-            series_limit: 50_000,
+            series_limit: 25_000,
             limits: Limits::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! The table for people: `hostlens metrics` and `docs/metrics.md`.
+//! The table for people: the output of `hostlens metrics`, and `docs/metrics.md`.
 
 use std::fmt::Write;
 
@@ -34,7 +34,33 @@ pub fn areas() -> Vec<Area> {
     list.0
 }
 
-/// The reference of all families in Markdown: the text of `docs/metrics.md`.
+/// All families for a terminal: name with labels and type, then help and source.
+pub fn listing() -> String {
+    let mut text = String::new();
+    for area in areas() {
+        let blank = if text.is_empty() { "" } else { "\n" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{blank}{}", area.title);
+        for desc in area.families {
+            let labels: Vec<&str> = area.labels.iter().chain(desc.labels).copied().collect();
+            let labels = match labels.as_slice() {
+                [] => String::new(),
+                labels => format!("{{{}}}", labels.join(",")),
+            };
+            let _ = writeln!(
+                text,
+                "  {PREFIX}{}{labels} {}\n      {}\n      from {}",
+                desc.name,
+                desc.kind.name(),
+                desc.help,
+                desc.source,
+            );
+        }
+    }
+    text
+}
+
+/// All families in Markdown: the text of `docs/metrics.md`.
 pub fn reference() -> String {
     let mut text = String::from(INTRODUCTION);
     for area in areas() {
@@ -66,31 +92,11 @@ pub fn reference() -> String {
     text
 }
 
-/// The same list for a terminal: name, type and labels of each family, its help below.
-pub fn listing() -> String {
-    let mut text = String::new();
-    for area in areas() {
-        for desc in area.families {
-            let labels: Vec<&str> = area.labels.iter().chain(desc.labels).copied().collect();
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                text,
-                "{PREFIX}{}{{{}}}  {}\n    {}",
-                desc.name,
-                labels.join(","),
-                desc.kind.name(),
-                desc.help
-            );
-        }
-    }
-    text
-}
-
 const INTRODUCTION: &str = "\
 # Metrics
 
 Generated from the table in `agent/src/metric/` by `cargo xtask docs`; `hostlens metrics` prints the
-same list.
+same list for a terminal.
 
 - A label whose value is empty is left out. A value that could not be measured is left out: no
   family shows 0 for something unknown.

@@ -138,6 +138,14 @@ fn a_full_row_fills_every_family() {
 }
 
 #[test]
+fn the_listing_names_every_family() {
+    let listing = listing();
+    for (desc, _) in all() {
+        assert!(listing.contains(desc.name) && listing.contains(desc.help));
+    }
+}
+
+#[test]
 fn the_committed_reference_is_the_rendered_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -14,6 +14,7 @@ mod columns;
 mod filter;
 mod history;
 mod human;
+mod input;
 mod item;
 mod json;
 mod keys;

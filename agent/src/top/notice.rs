@@ -43,49 +43,55 @@ impl Cure {
 /// One line about what the sources cannot tell; `None` if all are at their best and everything is
 /// in reach.
 pub fn notice(own: &OwnStats, cure: Cure) -> Option<String> {
-    let degraded: Vec<(&SourceStatus, &str)> = own
-        .sources
-        .iter()
-        .filter_map(|source| Some((source, source.degraded.as_deref()?)))
+    let degraded = own.sources.iter();
+    let degraded = degraded.filter_map(|source| Some((source, source.degraded.as_deref()?)));
+    let degraded: Vec<(&SourceStatus, &str)> = degraded.collect();
+    let absent = degraded.iter().copied();
+    let absent: Vec<_> = absent
+        .filter(|(source, _)| source.source == "absent")
         .collect();
-    let Some((first, reason)) = degraded.first() else {
-        return match own.scope.namespaces_unreadable {
-            0 => None,
-            many => Some(format!(
-                "missing: {many} network namespaces; {}",
-                cure.words("needs CAP_SYS_ADMIN")
-            )),
-        };
+    let (what, causes) = match (absent.first(), degraded.first()) {
+        (Some(_), _) => (format!("missing: {}", meaning(&absent)), absent),
+        (None, Some((first, _))) => {
+            let what = format!("{} only from {}", area(first.signal), short(first.source));
+            (what, degraded)
+        }
+        (None, None) => return unreachable_namespaces(own, cure),
     };
-    let absent = degraded.iter().map(|(source, _)| source);
-    let absent = absent.filter(|source| source.source == "absent");
-    let absent: Vec<&str> = absent.map(|source| source.signal).collect();
-    let what = if absent.is_empty() {
-        format!("{} only from {}", area(first.signal), short(first.source))
-    } else {
-        format!("missing: {}", meaning(&absent))
-    };
-    let denied = degraded.iter().any(|(_, reason)| {
+    let denied = causes.iter().any(|(_, reason)| {
         let reason = reason.to_lowercase();
         PRIVILEGE.iter().any(|word| reason.contains(word))
     });
     let line = if denied {
         format!("{what}; {}", cure.words("needs CAP_BPF, CAP_PERFMON"))
     } else {
-        format!("{what}: {reason}; see hostlens doctor")
+        // What an absent signal would tell stands before its reason, and is said already.
+        let reason = causes
+            .first()
+            .map_or("", |(source, reason)| match source.source {
+                "absent" => reason.split_once(": ").map_or(*reason, |(_, cause)| cause),
+                _ => reason,
+            });
+        format!("{what}; {reason}; see hostlens doctor")
     };
     Some(line.replace(['\n', '\r'], " "))
 }
 
+fn unreachable_namespaces(own: &OwnStats, cure: Cure) -> Option<String> {
+    let many = own.scope.namespaces_unreadable;
+    let cure = cure.words("needs CAP_SYS_ADMIN");
+    (many > 0).then(|| format!("missing: {many} network namespaces; {cure}"))
+}
+
 /// What a person misses without these signals.
-fn meaning(signals: &[&str]) -> String {
+fn meaning(absent: &[(&SourceStatus, &str)]) -> String {
     let mut short_lived = Vec::new();
     let mut missing = Vec::new();
-    for &signal in signals {
-        match signal.strip_suffix("_ended") {
+    for (source, _) in absent {
+        match source.signal.strip_suffix("_ended") {
             Some("tcp") => short_lived.push("connections"),
             Some("process") => short_lived.push("processes"),
-            _ => missing.push(signal.replace('_', " ")),
+            _ => missing.push(source.signal.replace('_', " ")),
         }
     }
     if !short_lived.is_empty() {
@@ -173,7 +179,23 @@ mod tests {
         ]);
         assert_eq!(
             notice(&own, Cure::Capabilities).as_deref(),
-            Some("tcp only from sock_diag: no BTF in this kernel; see hostlens doctor")
+            Some("tcp only from sock_diag; no BTF in this kernel; see hostlens doctor")
+        );
+    }
+
+    #[test]
+    fn nobody_is_sent_for_privileges_that_would_not_help() {
+        let off = "switched off (--ebpf off)";
+        let ended = format!("short ones are not seen: {off}");
+        let live = format!("{off}; disk I/O of 1 process needs CAP_SYS_PTRACE");
+        let own = own(vec![
+            source("tcp_live", "sock_diag", Some(off)),
+            source("process_live", "procfs", Some(&live)),
+            source("process_ended", "absent", Some(&ended)),
+        ]);
+        assert_eq!(
+            notice(&own, Cure::Capabilities).as_deref(),
+            Some("missing: short-lived processes; switched off (--ebpf off); see hostlens doctor")
         );
     }
 

@@ -11,7 +11,7 @@ const SHORTEST: Duration = Duration::from_millis(200);
 /// Longest cycle `top` asks for.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// What `hostlens top` was asked to do.
+/// Live view of processes, TCP peers and connections.
 #[derive(Args, Clone, Debug)]
 pub struct TopOptions {
     /// What to list first; on the screen keys 1 to 3 switch
@@ -26,8 +26,13 @@ pub struct TopOptions {
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = interval)]
     pub interval: Duration,
 
-    /// Show only lines that contain TEXT in some case; A|B: either
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    /// Show only lines that contain TEXT, in any case; A|B is either
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub filter: String,
 
     /// Print plain text, for pipes and files

@@ -22,6 +22,8 @@ pub struct Figure {
 pub fn host(host: &HostOverview) -> Vec<Figure> {
     let mut figures = Vec::new();
     if let Some(busy) = host.cpu_busy {
+        // Ticks and the clock disagree by a little: nobody has more CPUs than there are.
+        let busy = host.cpus.map_or(busy, |cpus| busy.min(cpus as f64));
         let share = host
             .cpus
             .filter(|&cpus| cpus > 0)

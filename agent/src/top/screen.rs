@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use crossterm::event::{self, Event};
+use crossterm::event::Event;
 use ratatui::layout::Rect;
 
 use crate::model::Snapshot;
@@ -15,6 +15,7 @@ use crate::model::Snapshot;
 use super::{
     Feed,
     history::History,
+    input::Input,
     keys::{self, Action},
     notice::{Cure, notice},
     options::TopOptions,
@@ -38,7 +39,8 @@ pub fn run(options: &TopOptions, feed: &mut dyn Feed) -> anyhow::Result<()> {
     let mut app = App::new(options)?;
     let ending = Ending::on_signals()?;
     let mut screen = Screen::take(&ending)?;
-    let result = app.run(feed, &mut screen, &ending);
+    let input = Input::start()?;
+    let result = app.run(feed, &input, &mut screen, &ending);
     drop(screen);
     match result {
         _ if ending.panicked() => bail!("a thread of hostlens panicked, see above"),
@@ -83,8 +85,18 @@ impl App {
         })
     }
 
-    fn run(&mut self, feed: &dyn Feed, screen: &mut Screen, ending: &Ending) -> io::Result<()> {
+    fn run(
+        &mut self,
+        feed: &dyn Feed,
+        input: &Input,
+        screen: &mut Screen,
+        ending: &Ending,
+    ) -> io::Result<()> {
         while !self.state.quit && !ending.signalled() && !ending.panicked() {
+            if ending.continued() {
+                screen.retake()?;
+                self.dirty = true;
+            }
             self.receive(feed);
             if self.remaining == Some(0) {
                 break;
@@ -93,11 +105,11 @@ impl App {
                 self.draw(screen)?;
                 self.dirty = false;
             }
-            if event::poll(TICK)? {
-                // Keys that came in together cost one frame.
-                self.handle(event::read()?, screen)?;
-                while !self.state.quit && event::poll(Duration::ZERO)? {
-                    self.handle(event::read()?, screen)?;
+            // Keys that came in together cost one frame.
+            for event in input.wait(TICK)? {
+                self.handle(event, screen)?;
+                if self.state.quit {
+                    break;
                 }
             }
         }

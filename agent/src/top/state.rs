@@ -218,7 +218,7 @@ impl State {
     fn go(&mut self, by: isize, rows: &[Row<'_>]) {
         let columns = self.view.table().columns.len();
         match &mut self.mode {
-            Mode::Sort { at } => *at = at.saturating_add_signed(by).min(columns - 1),
+            Mode::Sort { at } => *at = at.saturating_add_signed(by).min(columns.saturating_sub(1)),
             Mode::Help { scroll } => {
                 let by = by.clamp(-999, 999) as i16;
                 *scroll = scroll.saturating_add_signed(by);

@@ -13,22 +13,26 @@ use std::{
 use anyhow::Context;
 use crossterm::{
     cursor, execute,
-    terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    terminal::{
+        Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+        enable_raw_mode,
+    },
 };
 use ratatui::{Frame, Terminal, backend::CrosstermBackend};
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP},
+    consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP},
     low_level,
 };
 
 /// Raw mode is on. The panic hook has to know without the guard.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Requests to end, from signals and from panics elsewhere.
+/// Requests to end, from signals and from panics elsewhere, and news of having been continued.
 #[derive(Clone, Default)]
 pub struct Ending {
     signal: Arc<AtomicBool>,
     panic: Arc<AtomicBool>,
+    continued: Arc<AtomicBool>,
 }
 
 impl Ending {
@@ -42,12 +46,19 @@ impl Ending {
             signal_hook::flag::register(signal, ending.signal.clone())
                 .context("cannot handle signals")?;
         }
+        signal_hook::flag::register(SIGCONT, ending.continued.clone())
+            .context("cannot handle signals")?;
         Ok(ending)
     }
 
     /// A signal asked to end.
     pub fn signalled(&self) -> bool {
         self.signal.load(Ordering::Relaxed)
+    }
+
+    /// We were stopped and go on; said once.
+    pub fn continued(&self) -> bool {
+        self.continued.swap(false, Ordering::Relaxed)
     }
 
     /// A thread panicked.
@@ -117,7 +128,10 @@ impl Screen {
     /// # Errors
     /// When the terminal is gone.
     pub fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // `Terminal::clear` would ask the terminal for its cursor and wait for the answer.
+        execute!(stdout(), Clear(ClearType::All))?;
+        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        Ok(())
     }
 
     /// Gives the terminal to the shell until it continues us.
@@ -127,6 +141,16 @@ impl Screen {
     pub fn suspend(&mut self) -> io::Result<()> {
         leave();
         low_level::raise(SIGTSTP)?;
+        self.retake()
+    }
+
+    /// Takes the terminal once more after a shell had it.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn retake(&mut self) -> io::Result<()> {
+        // Raw mode is only ever set from outside it.
+        leave();
         enter()?;
         self.clear()
     }

@@ -25,8 +25,8 @@ pub fn cut(text: &str, cells: usize, ellipsis: &str) -> String {
     kept
 }
 
-/// `text` if it fits into `cells`, else its beginning and end around `ellipsis`: of an address the
-/// port must stay.
+/// `text` if it fits into `cells`, else its beginning and end around `ellipsis`, with all of the
+/// port of an address: half a port is another port.
 pub fn cut_middle(text: &str, cells: usize, ellipsis: &str) -> String {
     if width(text) <= cells {
         return text.to_owned();
@@ -34,9 +34,11 @@ pub fn cut_middle(text: &str, cells: usize, ellipsis: &str) -> String {
     let Some(room) = cells.checked_sub(1) else {
         return String::new();
     };
-    let head = cut(text, room / 2 + 1, ellipsis);
-    let tail: Vec<char> = text.chars().rev().take(room - room / 2).collect();
-    head.chars().chain(tail.into_iter().rev()).collect()
+    let port = text.rsplit(':').next().map_or(0, |port| port.len() + 1);
+    let end = (room / 2).max(port).min(room);
+    let head = cut(text, room - end + 1, ellipsis);
+    let skipped = text.chars().count().saturating_sub(end);
+    head.chars().chain(text.chars().skip(skipped)).collect()
 }
 
 /// `text` in exactly `cells`, on the left or on the right.
@@ -67,6 +69,7 @@ mod tests {
     #[test]
     fn addresses_keep_their_ports() {
         assert_eq!(cut_middle("[fd00:1::2]:40000", 12, "~"), "[fd00~:40000");
+        assert_eq!(cut_middle("127.0.0.1:10991", 9, "~"), "12~:10991");
         assert_eq!(cut_middle("10.0.0.1:80", 11, "~"), "10.0.0.1:80");
         for cells in 0..20 {
             assert!(width(&cut_middle("[fd00:1::2]:40000", cells, "~")) <= cells);

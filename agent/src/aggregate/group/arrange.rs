@@ -95,9 +95,10 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
                 .get(index)
                 .is_some_and(|row| row.over(self.retention, view))
             {
-                self.drop_row(index);
+                self.drop_row(index, view);
             }
         }
+        self.departed.retain(|_, gone| !gone.absence_seen(view));
         let mut scan = self.scan(view);
         self.name_heaviest(&mut scan, view);
         for id in scan.new {
@@ -156,7 +157,8 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
                 0
             };
             let wanted = free || group.weight > lightest_idle || group.streak >= STREAK;
-            if wanted && group.weight > 0.0 && !group.key.reserved() {
+            let barred = || group.key.reserved() || self.departed.contains_key(&group.key);
+            if wanted && group.weight > 0.0 && !barred() {
                 scan.candidates.push((group.weight, id));
             }
         }
@@ -255,7 +257,7 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
             return;
         };
         if row.birth.settled(view) {
-            self.drop_row(index as usize);
+            self.drop_row(index as usize, view);
         } else if may_linger {
             row.lingering_since = Some(view.now);
             group.place = Place::Lingering(index);
@@ -278,7 +280,7 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
         }
     }
 
-    fn drop_row(&mut self, index: usize) {
+    fn drop_row(&mut self, index: usize, view: &View) {
         let row = self.rows.swap_remove(index);
         if let Some(moved) = self.rows.get(index)
             && let Some(group) = self.groups.get_mut(moved.group)
@@ -290,6 +292,7 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
             return;
         };
         group.place = Place::Folded;
+        self.departed.insert(group.key.clone(), Birth::new(view));
         if group.members == 0 {
             self.forget(row.group);
         }
@@ -310,8 +313,7 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
         std::mem::swap(&mut row.cycle, &mut self.other_cycle);
         let moved = row.book(self.folded > 0, view);
         std::mem::swap(&mut row.cycle, &mut self.other_cycle);
-        let wanted = known || moved || self.folded > 0;
-        self.other = (wanted && !row.over(self.retention, view)).then_some(row);
+        self.other = (known || moved || self.folded > 0).then_some(row);
     }
 }
 

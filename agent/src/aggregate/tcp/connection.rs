@@ -120,14 +120,19 @@ impl Connection {
     /// A connection seen for the first time. Everything it did counts if it is `newborn`,
     /// otherwise the record is a baseline.
     pub fn new(record: &SockRecord, newborn: bool, group: GroupRef, cycle: u32) -> Self {
-        let mut connection = Self {
+        let base = if newborn {
+            SockRecord::default()
+        } else {
+            *record
+        };
+        Self {
             born_ns: record.born_ns,
-            bytes_sent: 0,
-            sent: 0,
-            received: 0,
-            segments: 0,
-            retransmitted: 0,
-            delivered: if newborn { 0 } else { record.delivered },
+            bytes_sent: base.bytes_sent,
+            sent: base.bytes_sent.saturating_sub(base.bytes_retrans),
+            received: base.bytes_received,
+            segments: base.data_segs_out,
+            retransmitted: base.total_retrans,
+            delivered: base.delivered,
             last_rtt_us: 0,
             min_rtt_us: u32::MAX,
             unread: 0,
@@ -140,11 +145,7 @@ impl Connection {
             wire_direction: record.direction,
             missed: 0,
             unsampled: newborn,
-        };
-        if !newborn {
-            connection.count(record);
         }
-        connection
     }
 
     /// Whether the record belongs to a later connection under the same id. Where births are known

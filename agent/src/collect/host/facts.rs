@@ -1,6 +1,6 @@
 //! What the host allows: facts for the doctor, no decisions.
 
-use std::{fs, path::Path};
+use std::{fs, io::Read, path::Path};
 
 use serde::Serialize;
 
@@ -30,12 +30,15 @@ pub struct Facts {
     pub capabilities: Vec<&'static str>,
     /// Those that matter and are missing.
     pub capabilities_missing: Vec<&'static str>,
-    /// Lockdown mode: `none`, `integrity`, `confidentiality`; absent if the kernel has none.
+    /// Lockdown mode: `none`, `integrity`, `confidentiality`; absent if the kernel does not know
+    /// lockdown, or securityfs, which alone tells, is not mounted.
     pub lockdown: Option<String>,
     /// `kernel.unprivileged_bpf_disabled`.
     pub unprivileged_bpf_disabled: Option<u64>,
     /// The kernel counts runs and time of BPF programs.
     pub bpf_stats: Option<bool>,
+    /// `/proc/kallsyms` shows us addresses of the kernel and not zeros.
+    pub kernel_addresses: Option<bool>,
     /// Delay accounting is on.
     pub delay_accounting: Option<bool>,
     /// This process sees the host's processes, not those of a container.
@@ -57,6 +60,7 @@ pub fn read() -> Facts {
         lockdown: line("/sys/kernel/security/lockdown").and_then(|modes| chosen(&modes)),
         unprivileged_bpf_disabled: number("/proc/sys/kernel/unprivileged_bpf_disabled"),
         bpf_stats: number("/proc/sys/kernel/bpf_stats_enabled").map(|on| on != 0),
+        kernel_addresses: kernel_addresses(Path::new("/proc/kallsyms")),
         delay_accounting: number("/proc/sys/kernel/task_delayacct").map(|on| on != 0),
         host_pid_namespace: host_pid_namespace(),
     }
@@ -84,11 +88,9 @@ impl Facts {
                 "capabilities missing",
                 none_if_empty(&self.capabilities_missing),
             ),
-            (
-                "lockdown",
-                self.lockdown.clone().unwrap_or_else(|| "none".to_owned()),
-            ),
+            ("lockdown", self.lockdown.clone().unwrap_or_else(unknown)),
             ("BPF statistics", yes(self.bpf_stats)),
+            ("kernel addresses shown", yes(self.kernel_addresses)),
             ("delay accounting", yes(self.delay_accounting)),
             ("host's processes seen", yes(self.host_pid_namespace)),
         ]
@@ -115,6 +117,16 @@ fn effective_capabilities() -> Option<u64> {
         .lines()
         .find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(set.trim(), 16).ok()
+}
+
+/// Looks at the first symbol only: the file has some hundred thousand lines.
+fn kernel_addresses(kallsyms: &Path) -> Option<bool> {
+    let mut address = [0; 8];
+    fs::File::open(kallsyms)
+        .ok()?
+        .read_exact(&mut address)
+        .ok()?;
+    Some(address.iter().any(|digit| *digit != b'0'))
 }
 
 /// The initial pid namespace has a fixed inode number (`PROC_PID_INIT_INO`).
@@ -145,6 +157,6 @@ mod tests {
             facts.capabilities.len() + facts.capabilities_missing.len(),
             CAPABILITIES.len()
         );
-        assert_eq!(facts.lines().len(), 9);
+        assert_eq!(facts.lines().len(), 10);
     }
 }

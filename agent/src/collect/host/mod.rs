@@ -1,5 +1,6 @@
 //! The host as a whole, and the agent on it.
 
+pub mod cpu;
 pub mod facts;
 pub mod overview;
 pub mod own_usage;

@@ -1,40 +1,79 @@
 //! One line about the host: `/proc/stat`, `/proc/meminfo`, `/proc/loadavg`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use procfs::{Current, LoadAverage, Meminfo};
 
-use super::totals;
+use super::cpu::{self, CpuTimes};
 use crate::model::HostOverview;
 
 /// Reads the overview; CPU use is over the time since the last call.
 #[derive(Default)]
 pub struct OverviewReader {
-    last: Option<(Instant, u64)>,
+    last: Option<(Instant, CpuTimes)>,
 }
 
 impl OverviewReader {
     /// Reads what can be read; the rest is absent.
     pub fn read(&mut self) -> HostOverview {
+        let cpu = cpu::read();
         let memory = Meminfo::current().ok();
         let load = LoadAverage::current().ok();
         HostOverview {
-            cpus: std::thread::available_parallelism()
-                .ok()
-                .map(|cpus| cpus.get() as u64),
-            cpu_busy: self.cpu_busy(),
+            // Not what this process may use, which a cgroup may limit.
+            cpus: cpu.map(|cpu| cpu.cpus).filter(|cpus| *cpus > 0),
+            cpu_busy: cpu.and_then(|cpu| self.cpu_busy(Instant::now(), cpu)),
             memory_total: memory.as_ref().map(|memory| memory.mem_total),
             memory_available: memory.as_ref().and_then(|memory| memory.mem_available),
             swap_total: memory.as_ref().map(|memory| memory.swap_total),
             swap_free: memory.as_ref().map(|memory| memory.swap_free),
-            load: load.map(|load| [load.one, load.five, load.fifteen].map(f64::from)),
+            load: load.map(|load| [load.one, load.five, load.fifteen].map(two_decimals)),
         }
     }
 
-    fn cpu_busy(&mut self) -> Option<f64> {
-        let now = (Instant::now(), totals::busy_cpu_ns()?);
-        let (at, busy) = self.last.replace(now)?;
-        let seconds = (now.0 - at).as_secs_f64();
-        (seconds > 0.0).then(|| now.1.saturating_sub(busy) as f64 / 1e9 / seconds)
+    fn cpu_busy(&mut self, now: Instant, cpu: CpuTimes) -> Option<f64> {
+        let (then, before) = self.last.replace((now, cpu))?;
+        let elapsed = now.saturating_duration_since(then);
+        // A CPU that goes offline takes its time out of the sum: absent is better than nonsense.
+        let busy = cpu.busy_ns().checked_sub(before.busy_ns())?;
+        (elapsed > Duration::ZERO).then(|| busy as f64 / elapsed.as_nanos() as f64)
+    }
+}
+
+/// What `/proc/loadavg` shows; the detour over `f32` would show more digits.
+fn two_decimals(load: f32) -> f64 {
+    (f64::from(load) * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn cpu_use_is_a_difference() {
+        let times = |user_ns| CpuTimes {
+            user_ns,
+            ..CpuTimes::default()
+        };
+        let mut reader = OverviewReader::default();
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(reader.cpu_busy(at(0), times(1_000_000_000)), None);
+        assert_eq!(reader.cpu_busy(at(2), times(4_000_000_000)), Some(1.5));
+        assert_eq!(reader.cpu_busy(at(2), times(4_000_000_000)), None);
+        assert_eq!(reader.cpu_busy(at(3), times(1)), None);
+        assert_eq!(reader.cpu_busy(at(4), times(500_000_001)), Some(0.5));
+    }
+
+    #[test]
+    fn this_host_has_memory_and_load() {
+        let host = OverviewReader::default().read();
+        assert!(host.cpus >= Some(1));
+        assert!(host.memory_total > host.memory_available);
+        assert!(host.swap_total >= host.swap_free);
+        assert!(host.load.unwrap().iter().all(|load| *load >= 0.0));
+        assert_eq!(two_decimals(0.42), 0.42);
     }
 }

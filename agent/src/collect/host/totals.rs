@@ -2,28 +2,14 @@
 
 use std::fs;
 
-/// CPU time of all tasks since boot, ns: user + nice + system of `/proc/stat`. Interrupts, steal
-/// and guest time (already in user) are left out, as the scheduler does not charge them to tasks
-/// where interrupt time is accounted for. Counted in ticks, so only long stretches compare well.
+/// CPU time of all tasks since boot, ns: user + nice + system of `/proc/stat`
+/// ([`CpuTimes::tasks_ns`](super::cpu::CpuTimes::tasks_ns)).
 pub fn busy_cpu_ns() -> Option<u64> {
-    parse_busy(
-        &fs::read_to_string("/proc/stat").ok()?,
-        procfs::ticks_per_second(),
-    )
+    super::cpu::read().map(|times| times.tasks_ns())
 }
 
-fn parse_busy(stat: &str, ticks_per_second: u64) -> Option<u64> {
-    let mut fields = stat
-        .lines()
-        .next()?
-        .strip_prefix("cpu ")?
-        .split_ascii_whitespace();
-    let mut next = || fields.next()?.parse::<u64>().ok();
-    let ticks = next()?.checked_add(next()?)?.checked_add(next()?)?;
-    ticks.checked_mul(1_000_000_000 / ticks_per_second.max(1))
-}
-
-/// Segments retransmitted since the network namespace was made (`Tcp: RetransSegs` of
+/// Segments retransmitted since the network namespace was made, both IP versions, SYNs and
+/// SYN-ACKs included (`Tcp: RetransSegs` of
 /// `/proc/PID/net/snmp`); `pid` 0 is this process.
 pub fn retransmitted_segments(pid: u32) -> Option<u64> {
     let path = match pid {
@@ -45,16 +31,6 @@ fn parse_retransmits(snmp: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_the_first_line_of_stat() {
-        let stat = "cpu  100 20 3 9999 7 5 6 0 50 0\ncpu0 1 2 3\n";
-        assert_eq!(parse_busy(stat, 100), Some(123 * 10_000_000));
-        for broken in ["", "cpu", "cpu  1 2", "cpu  a b c", "intr 1 2 3"] {
-            assert_eq!(parse_busy(broken, 100), None, "{broken:?}");
-        }
-        assert!(busy_cpu_ns().is_some_and(|ns| ns > 0));
-    }
 
     #[test]
     fn finds_retransmits_by_name() {

@@ -58,7 +58,7 @@ impl Interpreter {
 
     /// The effect of an argument that starts with `-` (or `+` for shells) and is neither `-` nor
     /// `--`. With [`Effect::Names`] the second part is the value if it is in the same argument.
-    pub(super) fn effect<'a>(self, option: &'a [u8]) -> (Effect, Option<&'a [u8]>) {
+    pub(super) fn effect(self, option: &[u8]) -> (Effect, Option<&[u8]>) {
         if self == Self::Java {
             return java(option);
         }
@@ -76,7 +76,7 @@ impl Interpreter {
     }
 
     /// Short options may share an argument: the first that takes a value takes the rest of it.
-    fn cluster<'a>(self, letters: &'a [u8]) -> (Effect, Option<&'a [u8]>) {
+    fn cluster(self, letters: &[u8]) -> (Effect, Option<&[u8]>) {
         for (at, letter) in letters.iter().enumerate() {
             let rest = letters.get(at + 1..).filter(|rest| !rest.is_empty());
             match self.letter(*letter) {
@@ -102,14 +102,14 @@ impl Interpreter {
 
             (Self::Ruby, b'e') => Effect::NoScript,
             (Self::Ruby, b'I' | b'r' | b'C' | b'E') => Effect::TakesNext,
-            (Self::Ruby, b'0' | b'F' | b'i' | b'K' | b'T' | b'W' | b'x') => Effect::Unknown,
+            (Self::Ruby, b'F' | b'i' | b'K' | b'T' | b'W' | b'x') => Effect::Unknown,
 
             (Self::Perl, b'e' | b'E') => Effect::NoScript,
             (Self::Perl, b'I') => Effect::TakesNext,
-            (
-                Self::Perl,
-                b'0' | b'l' | b'C' | b'D' | b'F' | b'i' | b'd' | b'm' | b'M' | b'V' | b'x',
-            ) => Effect::Unknown,
+            // -0 and -l may carry octal digits, and letters go on behind them.
+            (Self::Perl, b'C' | b'D' | b'F' | b'i' | b'd' | b'm' | b'M' | b'V' | b'x') => {
+                Effect::Unknown
+            }
 
             (Self::Php, b'r' | b'B' | b'R' | b'E' | b'S' | b'a') => Effect::NoScript,
             (Self::Php, b'f' | b'F') => Effect::Names,
@@ -121,7 +121,7 @@ impl Interpreter {
         }
     }
 
-    fn long<'a>(self, long: &'a [u8]) -> (Effect, Option<&'a [u8]>) {
+    fn long(self, long: &[u8]) -> (Effect, Option<&[u8]>) {
         let (name, value) = match long.iter().position(|byte| *byte == b'=') {
             Some(at) => (
                 long.get(..at).unwrap_or_default(),

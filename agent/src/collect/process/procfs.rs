@@ -1,7 +1,7 @@
 //! Processes from `/proc`: the source that needs no BPF. It sees who lives at the time of a walk,
 //! and nothing of what lived and died in between.
 
-use std::{io, path::Path};
+use std::{io, os::unix::fs::MetadataExt, path::Path};
 
 use hostlens_ebpf::wire::{TaskFlags, TaskKind, TaskRecord, UNKNOWN_U32};
 use procfs::{
@@ -22,8 +22,9 @@ use crate::collect::{
 /// `PF_KTHREAD` of `include/linux/sched.h`.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// Walks between two looks at the limits of one process; hardly any process changes its own.
-const LIMITS_EVERY: u64 = 16;
+/// Walks between two closer looks at one process: at its limits, which hardly any changes, and at
+/// all the rest even if it has not run.
+const CLOSER_EVERY: u64 = 16;
 
 /// What one walk did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,10 +90,20 @@ pub struct ProcfsCollector {
 /// What is kept of a process from walk to walk.
 #[derive(Clone, Copy)]
 struct Known {
-    start: u64,
-    exec_id: u32,
-    fd_limit: u64,
+    stat: Stat,
+    /// Run time of the leading thread, ns; `None` where the kernel does not tell.
+    ran_ns: Option<u64>,
+    record: TaskRecord,
+    hidden: Hidden,
     seen: u64,
+}
+
+/// What was not for us to read of a process.
+#[derive(Clone, Copy, Default)]
+struct Hidden {
+    io: bool,
+    fds: bool,
+    netns: bool,
 }
 
 impl Default for ProcfsCollector {
@@ -139,36 +150,86 @@ impl ProcfsCollector {
     fn read(&mut self, pid: u32, outcome: &mut ProcfsOutcome) -> io::Result<TaskRecord> {
         let stat = parse_stat(self.proc.read_once(pid, "stat")?)
             .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-        // Since 2.1 the owner of the folder itself is the effective user, also where its files
-        // belong to root because the process must not be traced (`task_dump_owner`).
-        let uid = std::os::unix::fs::MetadataExt::uid(&self.proc.metadata(pid, "")?);
-        let mut record = self.from_stat(pid, &stat);
-        record.uid = uid;
-        // The tick counters are exact to 10 ms; this one to 1 ns, but of the leading thread alone.
-        // Both never exceed the truth and never go down, so neither does the larger one.
-        if let Some(runtime) = self
+        let ran_ns = self
             .proc
             .read_once(pid, "schedstat")
             .ok()
-            .and_then(parse_schedstat)
-        {
-            record.runtime_ns = record.runtime_ns.max(runtime);
+            .and_then(parse_schedstat);
+        let known = self
+            .known
+            .get(&pid)
+            .filter(|known| known.stat.start == stat.start)
+            .copied();
+        let look_closer = (self.walk + u64::from(pid)).is_multiple_of(CLOSER_EVERY);
+        let (record, hidden) = match known {
+            // A single thread that has not run since has not done I/O either, nor opened
+            // anything, nor changed its user. Most processes of a host are like that.
+            Some(known)
+                if known.stat == stat
+                    && ran_ns.is_some()
+                    && known.ran_ns == ran_ns
+                    && stat.threads <= 1
+                    && !look_closer =>
+            {
+                (known.record, known.hidden)
+            }
+            known => self.read_anew(pid, &stat, ran_ns, known, look_closer)?,
+        };
+        if record.flags & TaskFlags::HAS_MM != 0 {
+            outcome.user_processes += 1;
+            outcome.io_unreadable += u64::from(hidden.io);
+            outcome.fds_unreadable += u64::from(hidden.fds);
+            outcome.netns_unreadable += u64::from(hidden.netns);
         }
-        let fresh = self.remember(pid, &stat, &mut record);
-        if record.flags & TaskFlags::HAS_MM == 0 {
-            // Kernel threads and zombies have no descriptors and do no I/O of a user.
-            record.open_fds = 0;
-            return Ok(record);
-        }
-        if fresh || (self.walk + u64::from(pid)).is_multiple_of(LIMITS_EVERY) {
-            self.read_limit(pid, &mut record);
-        }
-        outcome.user_processes += 1;
-        self.read_guarded(pid, &mut record, outcome)?;
+        self.known.insert(
+            pid,
+            Known {
+                stat,
+                ran_ns,
+                record,
+                hidden,
+                seen: self.walk,
+            },
+        );
         Ok(record)
     }
 
-    fn from_stat(&self, pid: u32, stat: &Stat) -> TaskRecord {
+    fn read_anew(
+        &mut self,
+        pid: u32,
+        stat: &Stat,
+        ran_ns: Option<u64>,
+        known: Option<Known>,
+        look_closer: bool,
+    ) -> io::Result<(TaskRecord, Hidden)> {
+        let mut record = self.record_of(pid, stat);
+        // The owner of the folder itself is the effective user, also where its files belong to
+        // root because the process must not be traced (`task_dump_owner`).
+        record.uid = self.proc.metadata(pid, "")?.uid();
+        // The tick counters are exact to 10 ms; this one to 1 ns, but of the leading thread alone.
+        // Both never exceed the truth and never go down, so neither does the larger one.
+        record.runtime_ns = record.runtime_ns.max(ran_ns.unwrap_or(0));
+        if let Some(known) = known {
+            record.fd_limit = known.record.fd_limit;
+            if stat.start_stack == 0 {
+                // Its address space is gone: it is ending, which is no execve.
+                record.exec_id = known.record.exec_id;
+            }
+        }
+        let mut hidden = Hidden::default();
+        if record.flags & TaskFlags::HAS_MM == 0 {
+            // Kernel threads and zombies have no descriptors and do no I/O of a user.
+            record.open_fds = 0;
+            return Ok((record, hidden));
+        }
+        if known.is_none() || look_closer {
+            self.read_limit(pid, &mut record);
+        }
+        self.read_guarded(pid, &mut record, &mut hidden)?;
+        Ok((record, hidden))
+    }
+
+    fn record_of(&self, pid: u32, stat: &Stat) -> TaskRecord {
         let kernel = stat.flags & PF_KTHREAD != 0;
         let zombie = matches!(stat.state, b'Z' | b'X');
         let mut flags = 0;
@@ -205,32 +266,6 @@ impl ProcfsCollector {
         }
     }
 
-    /// Takes over what the last walk knew of the same process; true if there was none.
-    fn remember(&mut self, pid: u32, stat: &Stat, record: &mut TaskRecord) -> bool {
-        let known = self
-            .known
-            .get(&pid)
-            .filter(|known| known.start == stat.start);
-        let fresh = known.is_none();
-        if let Some(known) = known {
-            record.fd_limit = known.fd_limit;
-            if stat.start_stack == 0 {
-                // Its address space is gone: it is ending, which is no execve.
-                record.exec_id = known.exec_id;
-            }
-        }
-        self.known.insert(
-            pid,
-            Known {
-                start: stat.start,
-                exec_id: record.exec_id,
-                fd_limit: record.fd_limit,
-                seen: self.walk,
-            },
-        );
-        fresh
-    }
-
     /// Reads the descriptor limit, which anybody may. Stays "unlimited" if that fails.
     fn read_limit(&mut self, pid: u32, record: &mut TaskRecord) {
         let Some(limits) = self
@@ -245,9 +280,6 @@ impl ProcfsCollector {
             LimitValue::Value(limit) => limit,
             LimitValue::Unlimited => u64::MAX,
         };
-        if let Some(known) = self.known.get_mut(&pid) {
-            known.fd_limit = record.fd_limit;
-        }
     }
 
     /// Reads what the kernel only shows to the same user or to CAP_SYS_PTRACE. Fails if the
@@ -256,7 +288,7 @@ impl ProcfsCollector {
         &mut self,
         pid: u32,
         record: &mut TaskRecord,
-        outcome: &mut ProcfsOutcome,
+        hidden: &mut Hidden,
     ) -> io::Result<()> {
         match self.proc.read_once(pid, "io").map(parse_io) {
             Ok(Some((read, written))) => {
@@ -264,19 +296,16 @@ impl ProcfsCollector {
                 record.write_bytes = written;
             }
             // Denied, or a kernel without CONFIG_TASK_IO_ACCOUNTING, which has no such file.
-            Ok(None) | Err(_) => outcome.io_unreadable += 1,
+            Ok(None) | Err(_) => hidden.io = true,
         }
         match fds::count(&mut self.proc, pid) {
             Ok(open) => record.open_fds = open,
-            Err(error) if is_denied(&error) => outcome.fds_unreadable += 1,
+            Err(error) if is_denied(&error) => hidden.fds = true,
             Err(error) => return Err(error),
         }
         match self.proc.metadata(pid, "ns/net") {
-            Ok(metadata) => {
-                let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-                record.netns = u32::try_from(inode).unwrap_or(0);
-            }
-            Err(error) if is_denied(&error) => outcome.netns_unreadable += 1,
+            Ok(metadata) => record.netns = u32::try_from(metadata.ino()).unwrap_or(0),
+            Err(error) if is_denied(&error) => hidden.netns = true,
             // It has left its namespaces and is about to end.
             Err(_) => {}
         }

@@ -232,3 +232,28 @@ fn what_most_processes_hide_is_not_measured() {
     };
     assert!(!single.caps().disk);
 }
+
+#[test]
+fn a_process_that_did_not_run_is_not_read_again() {
+    let fixture = Fixture::new("idle");
+    let line = |threads: u32| {
+        stat(9, "x", 'S', 0, 5, 1).replace(" 20 0 3 0 5 ", &format!(" 20 0 {threads} 0 5 "))
+    };
+    let io = |bytes: u64| format!("read_bytes: {bytes}\nwrite_bytes: 0\n");
+    let mut collector = ProcfsCollector::new(&fixture.0);
+    let mut look = |threads: u32, ran: &str, bytes: u64| {
+        fixture.process(9, &line(threads), &[("schedstat", ran), ("io", &io(bytes))]);
+        let (outcome, records) = walk(&mut collector);
+        assert_eq!(outcome.user_processes, 1);
+        records[0].read_bytes
+    };
+    assert_eq!(look(1, "100 0 0", 1), 1);
+    assert_eq!(look(1, "100 0 0", 2), 1);
+    assert_eq!(look(1, "101 0 0", 3), 3);
+    // Another thread may have run.
+    assert_eq!(look(2, "101 0 0", 4), 4);
+    assert_eq!(look(2, "101 0 0", 5), 5);
+    // Where the kernel does not tell, everything is read.
+    assert_eq!(look(1, "", 6), 6);
+    assert_eq!(look(1, "", 7), 7);
+}

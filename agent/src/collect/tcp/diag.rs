@@ -205,4 +205,4 @@ fn states(time_wait: bool) -> StateFlags {
 
 #[cfg(test)]
 #[path = "diag_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -184,6 +184,42 @@ mod tests {
         assert_eq!(found.namespaces[2].inode, 8);
     }
 
+    /// Takes the name back when dropped.
+    struct Named(String);
+
+    impl Drop for Named {
+        fn drop(&mut self) {
+            let _ = std::process::Command::new("ip")
+                .args(["netns", "delete", &self.0])
+                .status();
+        }
+    }
+
+    #[test]
+    fn one_without_processes_is_found_by_its_mount() {
+        let named = Named(format!("hostlens-test-{}", std::process::id()));
+        let made = std::process::Command::new("ip")
+            .args(["netns", "add", &named.0])
+            .stderr(std::process::Stdio::null())
+            .status();
+        if !made.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: needs root to make a network namespace");
+            return;
+        }
+        let found = Finder::default().find(&Hints::default()).unwrap();
+        let namespace = found
+            .namespaces
+            .iter()
+            .find(|namespace| {
+                let path = namespace.mounted.as_ref();
+                path.is_some_and(|path| path.ends_with(&named.0))
+            })
+            .unwrap();
+        assert_eq!((namespace.own, namespace.proc_pid()), (false, None));
+        let inside = super::super::netns::within(namespace, super::super::netns::own_inode);
+        assert_eq!(inside.unwrap().unwrap(), namespace.inode);
+    }
+
     #[test]
     fn scanning_finds_our_own_once() {
         let found = Finder::default().find(&Hints::default()).unwrap();

@@ -1,8 +1,8 @@
 //! Sockets in TIME_WAIT: no counters, no events, only visible to a walk of their own.
 //!
 //! Every dump visits the namespace's whole hash table, so namespaces without any are passed over
-//! (`/proc/PID/net/sockstat` counts them) and the others share a time budget per cycle. Between
-//! its dumps a namespace shows what its last one said; a TIME_WAIT lasts 60 s.
+//! (`/proc/PID/net/sockstat` counts them) and the others share a time budget. Between its dumps a
+//! namespace shows what its last one said; a TIME_WAIT lasts 60 s.
 
 use std::{
     path::Path,
@@ -27,12 +27,19 @@ use crate::collect::{
     proc_file::{self, ProcReader},
 };
 
-/// Time per cycle that the first namespace's dump alone may exceed.
-pub const DEFAULT_BUDGET: Duration = Duration::from_millis(5);
+/// Time per cycle that a host with a few thousand sockets never needs.
+pub const DEFAULT_BUDGET: Duration = Duration::from_millis(3);
 
 /// Sockets held over all namespaces. The kernel's own bound (`tcp_max_tw_buckets`) is often
 /// larger; what goes beyond is counted in `TimeWaitOutcome::beyond_limit`.
 const MOST_HELD: usize = 1 << 17;
+
+/// Dumps between two that ask for IPv6 even if the count is complete without it: it may be so by
+/// chance, as sockets come between the count and the dump.
+const V6_EVERY: u64 = 12;
+
+/// Namespaces whose evidence is read in one cycle, 8 µs each.
+const MOST_WEIGHED: usize = 128;
 
 /// What one cycle did.
 #[derive(Debug, Default)]
@@ -47,7 +54,7 @@ pub struct TimeWaitOutcome {
 
 /// Walks over TIME_WAIT sockets.
 pub struct TimeWaitCollector {
-    budget: Duration,
+    pace: Pace,
     cycle: u64,
     /// Where the next cycle begins to read evidence.
     cursor: usize,
@@ -55,6 +62,13 @@ pub struct TimeWaitCollector {
     sockets: Sockets,
     buffer: DumpBuffer,
     proc: ProcReader,
+}
+
+/// Keeps the time spent to a budget per cycle on average. A dump cannot be stopped halfway, so one
+/// may overdraw the account; the following cycles then do without until it is even again.
+struct Pace {
+    budget_ns: i64,
+    left_ns: i64,
 }
 
 /// What is known of a namespace.
@@ -66,6 +80,10 @@ struct Known {
     dumped: u64,
     /// TIME_WAIT sockets by the last evidence; `None` if there is no evidence to be had.
     expected: Option<u64>,
+    /// Dumps so far.
+    dumps: u64,
+    /// The last dump that asked for IPv6 found some.
+    has_v6: bool,
     /// Cycle in which it was last among the namespaces given.
     seen: u64,
 }
@@ -81,15 +99,14 @@ struct Held {
 }
 
 impl TimeWaitCollector {
-    /// A collector that spends about `budget` per cycle. Should one namespace alone need more, it
-    /// is still dumped, but no other in that cycle.
+    /// A collector that spends about `budget` per cycle.
     pub fn new(budget: Duration) -> Self {
         Self::with_proc(budget, &proc_file::proc_root())
     }
 
     fn with_proc(budget: Duration, proc: &Path) -> Self {
         Self {
-            budget,
+            pace: Pace::new(budget),
             cycle: 0,
             cursor: 0,
             known: FxHashMap::default(),
@@ -102,12 +119,12 @@ impl TimeWaitCollector {
     /// Hands the current set of TIME_WAIT sockets of these namespaces to `sink`. Identities are
     /// by 4-tuple: such a socket has nothing that a delta could be taken of.
     pub fn collect(&mut self, namespaces: &[Namespace], sink: &mut dyn TcpSink) -> TimeWaitOutcome {
-        let start = Instant::now();
         self.cycle += 1;
-        self.weigh(namespaces, start);
+        self.pace.begin_cycle();
+        self.weigh(namespaces);
         let mut outcome = TimeWaitOutcome::default();
         let due = self.due(namespaces);
-        self.refresh(&due, start, &mut outcome);
+        self.refresh(&due, &mut outcome);
         for namespace in namespaces {
             let Some(known) = self.known.get(&namespace.inode) else {
                 continue;
@@ -122,8 +139,8 @@ impl TimeWaitCollector {
         outcome
     }
 
-    /// Reads evidence, for at most half the budget; the next cycle goes on where this one ended.
-    fn weigh(&mut self, namespaces: &[Namespace], start: Instant) {
+    /// Reads evidence, of some namespaces in each cycle; the next one goes on where this one ended.
+    fn weigh(&mut self, namespaces: &[Namespace]) {
         let cycle = self.cycle;
         for namespace in namespaces {
             self.known.entry(namespace.inode).or_default().seen = cycle;
@@ -131,10 +148,7 @@ impl TimeWaitCollector {
         self.known.retain(|_, known| known.seen == cycle);
         let first = self.cursor.checked_rem(namespaces.len()).unwrap_or(0);
         let (before, after) = namespaces.split_at(first);
-        for (done, namespace) in after.iter().chain(before).enumerate() {
-            if done > 0 && start.elapsed() > self.budget / 2 {
-                break;
-            }
+        for namespace in after.iter().chain(before).take(MOST_WEIGHED) {
             self.cursor = self.cursor.wrapping_add(1);
             let expected = namespace
                 .proc_pid()
@@ -162,23 +176,29 @@ impl TimeWaitCollector {
         due.into_iter().map(|(_, namespace)| namespace).collect()
     }
 
-    /// Dumps as many as the budget allows, at least one.
-    fn refresh(&mut self, due: &[&Namespace], start: Instant, outcome: &mut TimeWaitOutcome) {
-        for (done, namespace) in due.iter().enumerate() {
-            if done > 0 && start.elapsed() > self.budget {
+    /// Dumps as many as the budget allows.
+    fn refresh(&mut self, due: &[&Namespace], outcome: &mut TimeWaitOutcome) {
+        for namespace in due {
+            if !self.pace.may_go_on() {
                 break;
             }
+            let start = Instant::now();
             let mut held = Vec::new();
             let buffer = &mut self.buffer;
+            let enough = self
+                .known
+                .get(&namespace.inode)
+                .and_then(Known::enough_of_v4);
             let errors = self.sockets.each(&[*namespace], |_, socket| {
                 dump(
                     socket,
                     buffer,
-                    namespace.inode,
+                    (namespace.inode, enough),
                     &mut held,
                     &mut outcome.walk,
                 )
             });
+            self.pace.spend(start.elapsed());
             if !errors.is_empty() {
                 outcome.walk.add_errors(errors);
                 continue;
@@ -195,14 +215,49 @@ impl TimeWaitCollector {
             held.truncate(room);
             held.shrink_to_fit();
             if let Some(known) = self.known.get_mut(&namespace.inode) {
+                // Where IPv6 was passed over there was none before either.
+                known.has_v6 = held.iter().any(|held| held.v6 != 0);
                 known.held = held;
                 known.dumped = self.cycle;
+                known.dumps += 1;
             }
         }
     }
 }
 
+impl Pace {
+    fn new(budget: Duration) -> Self {
+        Self {
+            budget_ns: nanos(budget),
+            left_ns: 0,
+        }
+    }
+
+    /// What an earlier cycle left is not saved up.
+    fn begin_cycle(&mut self) {
+        self.left_ns = self.left_ns.min(0).saturating_add(self.budget_ns);
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.left_ns >= 0
+    }
+
+    fn spend(&mut self, time: Duration) {
+        self.left_ns = self.left_ns.saturating_sub(nanos(time).max(1));
+    }
+}
+
+fn nanos(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}
+
 impl Known {
+    /// How many IPv4 sockets make a look at IPv6 needless; `None` if it is needed anyhow.
+    fn enough_of_v4(&self) -> Option<u64> {
+        let v6_unlikely = !self.has_v6 && !self.dumps.is_multiple_of(V6_EVERY);
+        self.expected.filter(|_| v6_unlikely)
+    }
+
     /// How much a dump is needed: the sockets it would correct, times the cycles since the last
     /// one. 0: none.
     fn urgency(&self, cycle: u64) -> u64 {
@@ -236,16 +291,19 @@ impl Held {
     }
 }
 
-/// Dumps both families. FIN_WAIT2 is asked for as well: a closed socket waits for the peer's FIN
+/// Dumps both families, or IPv4 alone if that shows at least `enough`. FIN_WAIT2 is asked for as well: a closed socket waits for the peer's FIN
 /// as a TIME_WAIT bucket of that substate, and the kernel's count includes it.
 fn dump(
     socket: &mut DiagSocket,
     buffer: &mut DumpBuffer,
-    netns: u32,
+    (netns, enough): (u32, Option<u64>),
     held: &mut Vec<Held>,
     outcome: &mut Outcome,
 ) -> Result<(), SourceError> {
     for v6 in [false, true] {
+        if v6 && enough.is_some_and(|enough| held.len() as u64 >= enough) {
+            break;
+        }
         let request = Request {
             v6,
             states: StateFlags::TIME_WAIT | StateFlags::FIN_WAIT2,

@@ -153,3 +153,13 @@ fn an_address_in_use_is_one_line_with_the_cure() {
     );
     assert_eq!(text.lines().count(), 1);
 }
+
+#[test]
+fn every_address_is_served() {
+    let server = Running::ready(Limits::default());
+    assert_ne!(server.address, server.second);
+    let mut stream = TcpStream::connect(server.second).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(get("/healthz", "").as_bytes()).unwrap();
+    assert_eq!(Answer::read(stream).status, 200);
+}

@@ -54,6 +54,8 @@ impl Store {
 /// A running server; stopped when dropped.
 struct Running {
     address: SocketAddr,
+    /// Listened on, too.
+    second: SocketAddr,
     store: Arc<Store>,
     scrapers: Arc<Scrapers>,
     stop: Option<oneshot::Sender<()>>,
@@ -68,9 +70,10 @@ impl Running {
             limits,
             ..ServerOptions::default()
         };
-        let any = "127.0.0.1:0".parse().unwrap();
-        let server = Server::bind(&[any], options, Arc::clone(&store) as _).unwrap();
-        let (address, scrapers) = (server.addresses()[0], server.scrapers());
+        let any = ["127.0.0.1:0", "127.0.0.2:0"].map(|any| any.parse().unwrap());
+        let server = Server::bind(&any, options, Arc::clone(&store) as _).unwrap();
+        let (address, second) = (server.addresses()[0], server.addresses()[1]);
+        let scrapers = server.scrapers();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -82,6 +85,7 @@ impl Running {
         }));
         Self {
             address,
+            second,
             store,
             scrapers,
             stop: Some(stop),

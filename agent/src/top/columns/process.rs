@@ -251,7 +251,7 @@ const COLUMNS: &[Column] = &[
     number(
         "time",
         "TIME",
-        "CPU time since the group or process began",
+        "CPU time: a process since its start, a group since first seen",
         Unit::CpuTime,
         8,
         12,
@@ -266,7 +266,7 @@ const COLUMNS: &[Column] = &[
     number(
         "started",
         "STARTED",
-        "Processes that started in the group",
+        "Processes that started since the group was first seen",
         Unit::Count,
         7,
         13,
@@ -281,7 +281,7 @@ const COLUMNS: &[Column] = &[
     number(
         "exited",
         "EXITED",
-        "Processes of the group that ended",
+        "Processes that ended since the group was first seen",
         Unit::Count,
         6,
         14,

@@ -1,15 +1,21 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod books;
+mod budget;
+mod counters;
+mod direction;
+mod life;
 
 use std::{net::IpAddr, time::Duration, time::UNIX_EPOCH};
 
-use hostlens_ebpf::wire::{Direction, ListenBind, SockKind, SockRecord, SockTotals, tcp_state};
+use hostlens_ebpf::wire::{Direction, SockKind, SockRecord, tcp_state};
 
 use super::{TcpConfig, TcpTable};
 use crate::{
     aggregate::{Networks, WalkOutcome},
     clock::Moment,
     collect::TcpSink,
-    model::{BirthGate, ConnectionState, PeerKey, PeerRow, Remote},
+    model::{BirthGate, PeerKey, PeerRow, Remote},
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -106,14 +112,27 @@ impl Rig {
         })
     }
 
-    /// Born after the walk that comes next began.
+    /// A moment after the last walk began.
     fn born(&self) -> u64 {
-        self.now.mono_ns + 6 * SECOND
+        self.now.mono_ns + SECOND
+    }
+
+    /// Cycles with the same records.
+    fn cycles(&mut self, count: usize, records: &[SockRecord]) -> Vec<PeerRow> {
+        let mut rows = Vec::new();
+        for _ in 0..count {
+            rows = self.cycle(records);
+        }
+        rows
     }
 }
 
+fn find(rows: &[PeerRow], key: PeerKey) -> Option<&PeerRow> {
+    rows.iter().find(|row| row.key == key)
+}
+
 fn row(rows: &[PeerRow], key: PeerKey) -> &PeerRow {
-    rows.iter().find(|row| row.key == key).unwrap()
+    find(rows, key).unwrap()
 }
 
 fn postgres() -> PeerKey {
@@ -121,41 +140,4 @@ fn postgres() -> PeerKey {
         remote: Remote::Ip(ip("10.0.0.9")),
         remote_port: 5432,
     }
-}
-
-#[test]
-fn an_old_connection_is_a_baseline() {
-    let mut rig = Rig::new(10);
-    let mut record = SockRecord {
-        bytes_sent: 5_000_000,
-        srtt_us: 900,
-        min_rtt_us: 400,
-        delivered: 77,
-        ..socket(1)
-    };
-    let rows = rig.cycle(&[record]);
-    let first = row(&rows, postgres());
-    assert_eq!((first.sent_bytes, first.rtt.count()), (0, 0));
-    assert_eq!(first.min_rtt_ns, Some(400_000));
-    record.bytes_sent += 1_500;
-    record.bytes_retrans += 500;
-    let rows = rig.cycle(&[record]);
-    let second = row(&rows, postgres());
-    assert_eq!(
-        (second.sent_bytes, second.rtt.count()),
-        (1_000, 0),
-        "nothing was measured"
-    );
-    record.delivered += 1;
-    let rows = rig.cycle(&[record, record]);
-    let third = row(&rows, postgres());
-    assert_eq!(
-        (third.rtt.count(), third.rtt.sum_ns()),
-        (1, 900_000),
-        "seen twice, counted once"
-    );
-    assert_eq!(
-        third.connections[ConnectionState::Established as usize],
-        Some(1)
-    );
 }

@@ -340,6 +340,10 @@ fn refusal(error: &ProgramError) -> ProgramState {
                 && !line.starts_with("verification time")
                 && !line.starts_with("stack depth")
         });
+        // A helper this kernel does not have, or not for this kind of program.
+        if let Some(line) = complaint.filter(|line| line.contains("unknown func")) {
+            return ProgramState::Unsupported(line.to_owned());
+        }
         return ProgramState::Refused(match complaint {
             Some(line) => format!("{line} ({io_error})"),
             None => io_error.to_string(),

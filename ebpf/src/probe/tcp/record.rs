@@ -103,7 +103,8 @@ pub unsafe fn walk(ctx: *const c_void, sk: *const u8, state: &mut SockState) {
     }
     if state.local_port == 0 {
         // Opened a moment ago: the port is chosen after SYN_SENT was announced.
-        state.place(sk);
+        // SAFETY: `sk` is a socket known to the verifier.
+        unsafe { state.place(sk) };
     }
     let mut record = SockRecord {
         kind: SockKind::Live as u8,

@@ -89,8 +89,10 @@ pub fn tcp_state_changed(ctx: BtfTracePointContext) -> i32 {
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
     debug!(&ctx, "socket state {} -> {}", old, new);
     // SAFETY: the tracepoint's first argument is a socket.
-    if unsafe { is_tcp(sk) } {
-        tcp::on_transition(&SOCKETS, &ENDS, sk, old as u8, new as u8);
+    unsafe {
+        if is_tcp(sk) {
+            tcp::on_transition(&SOCKETS, &ENDS, sk, old as u8, new as u8);
+        }
     }
     0
 }
@@ -98,7 +100,7 @@ pub fn tcp_state_changed(ctx: BtfTracePointContext) -> i32 {
 /// Walk of all sockets with storage (`struct bpf_iter__bpf_sk_storage_map`: meta, map, sk, value).
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/bpf_sk_storage_map")]
-pub fn tcp_walk(ctx: *mut c_void) -> i32 {
+fn tcp_walk(ctx: *mut c_void) -> i32 {
     // SAFETY: the context has four slots; sk and value are null at the end of the walk.
     unsafe {
         let sk = iter::slot(ctx, 2);
@@ -114,7 +116,7 @@ pub fn tcp_walk(ctx: *mut c_void) -> i32 {
 /// (`struct bpf_iter__tcp`: meta, sk_common, uid).
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
-pub fn tcp_seed(ctx: *mut c_void) -> i32 {
+fn tcp_seed(ctx: *mut c_void) -> i32 {
     // SAFETY: the context has at least two slots; the socket is null at the end of the walk.
     unsafe {
         let sk = iter::slot(ctx, 1);

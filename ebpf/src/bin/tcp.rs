@@ -52,6 +52,10 @@ static SOCKETS: SkStorage = SkStorage {
 
 impl SkStorage {
     #[inline(always)]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the value is outside the program; the kernel hands it out"
+    )]
     fn lookup(&self, sk: *const u8, flags: u32) -> Option<&mut tcp::SockState> {
         // SAFETY: `sk` is a socket known to the verifier; the value, once there, lives as long as
         // the socket, and programs touch it only under the socket's own lock or in a walk.

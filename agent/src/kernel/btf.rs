@@ -191,6 +191,46 @@ impl Btf {
         (prototype.kind == KIND_FUNC_PROTO).then(|| prototype.vlen.saturating_sub(1))
     }
 
+    /// BTF with the same type ids in which only these functions and typedefs have their names and
+    /// everything else is nothing: all that a library needs to know what a program attaches to,
+    /// at a small part of the memory.
+    pub fn reduced_to(&self, names: &[String]) -> Vec<u8> {
+        const HEADER_BYTES: u32 = 24;
+        let mut strings = vec![0];
+        let mut types = Vec::with_capacity(self.types.len() * 12);
+        for &at in &self.types {
+            let kept = self.record(at as usize).filter(|found| {
+                matches!(found.kind, KIND_FUNC | KIND_TYPEDEF)
+                    && self
+                        .name(found.at)
+                        .is_some_and(|name| names.iter().any(|wanted| wanted.as_bytes() == name))
+            });
+            let [name, info, target] = match kept {
+                Some(found) => {
+                    let at = strings.len() as u32;
+                    strings.extend_from_slice(self.name(found.at).unwrap_or_default());
+                    strings.push(0);
+                    [at, found.kind << 24 | found.vlen as u32, found.size_or_type]
+                }
+                None => [0, KIND_CONST << 24, 0],
+            };
+            for word in [name, info, target] {
+                types.extend_from_slice(&word.to_ne_bytes());
+            }
+        }
+        let (types_len, strings_len) = (types.len() as u32, strings.len() as u32);
+        // Magic, version 1, no flags; then sizes and places of the two sections.
+        let mut data = Vec::with_capacity(types.len() + strings.len() + HEADER_BYTES as usize);
+        data.extend_from_slice(&MAGIC.to_ne_bytes());
+        data.extend_from_slice(&[1, 0]);
+        for word in [HEADER_BYTES, 0, types_len, types_len, strings_len] {
+            data.extend_from_slice(&word.to_ne_bytes());
+        }
+        data.append(&mut types);
+        data.append(&mut strings);
+        data
+    }
+
     fn find(&self, structure: &str, path: &str) -> Option<(u32, u32)> {
         let mut id = *self.structs.get(structure.as_bytes())?;
         let mut bits = 0;
@@ -334,6 +374,27 @@ mod tests {
             "bit-fields have no address"
         );
         assert_eq!(btf.offset("no_such_struct", "x"), None);
+    }
+
+    #[test]
+    fn a_reduction_keeps_ids_and_names() {
+        let Ok(btf) = Btf::of_kernel() else { return };
+        let wanted = ["bpf_iter_task", "btf_trace_sched_process_free"].map(str::to_owned);
+        let reduced = Btf::parse(btf.reduced_to(&wanted)).unwrap();
+        assert_eq!(reduced.types.len(), btf.types.len());
+        let named = |btf: &Btf, wanted: &str| {
+            btf.types.iter().position(|&at| {
+                btf.name(at as usize) == Some(wanted.as_bytes())
+                    && btf
+                        .record(at as usize)
+                        .is_some_and(|found| matches!(found.kind, KIND_FUNC | KIND_TYPEDEF))
+            })
+        };
+        for name in &wanted {
+            assert!(named(&btf, name).is_some());
+            assert_eq!(named(&reduced, name), named(&btf, name), "{name}");
+        }
+        assert_eq!(named(&reduced, "bpf_iter_tcp"), None);
     }
 
     #[test]

@@ -149,6 +149,9 @@ pub const TASKS: ObjectSpec = ObjectSpec {
     ],
 };
 
+/// All of them.
+pub const ALL: [&ObjectSpec; 3] = [&TCP, &TCP_HASH, &TASKS];
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -166,7 +169,7 @@ mod tests {
             return;
         }
         let kernel = Kernel::probe(false).unwrap();
-        for spec in [&TCP, &TCP_HASH, &TASKS] {
+        for spec in ALL {
             let object = kernel.load(spec, &[]).unwrap();
             for program in spec.programs {
                 assert_eq!(object.refusal(program.name), None);

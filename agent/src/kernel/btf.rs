@@ -11,11 +11,12 @@ const KIND_ARRAY: u32 = 3;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
-const KIND_TYPEDEF: u32 = 8;
+pub(super) const KIND_FWD: u32 = 7;
+pub(super) const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
 const KIND_RESTRICT: u32 = 11;
-const KIND_FUNC: u32 = 12;
+pub(super) const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 const KIND_VAR: u32 = 14;
 const KIND_DATASEC: u32 = 15;
@@ -178,17 +179,20 @@ impl Btf {
     /// Number of arguments of a tracepoint (`btf_trace_NAME`, its context pointer not counted);
     /// `None` if the kernel has no such tracepoint.
     pub fn tracepoint_args(&self, name: &str) -> Option<usize> {
-        let wanted = format!("btf_trace_{name}");
-        let found = self
-            .types
-            .iter()
-            .filter_map(|&at| self.record(at as usize))
-            .find(|found| {
-                found.kind == KIND_TYPEDEF && self.name(found.at) == Some(wanted.as_bytes())
-            })?;
-        let pointer = self.resolve(found.size_or_type)?;
+        let pointer = self.resolve(self.id(KIND_TYPEDEF, &format!("btf_trace_{name}"))?)?;
         let prototype = self.resolve(pointer.size_or_type)?;
         (prototype.kind == KIND_FUNC_PROTO).then(|| prototype.vlen.saturating_sub(1))
+    }
+
+    /// Id of the first type of this kind and name; `None` if the kernel has none.
+    pub(super) fn id(&self, kind: u32, name: &str) -> Option<u32> {
+        let wanted = |&at: &u32| {
+            let found = self.record(at as usize);
+            found.is_some_and(|found| found.kind == kind)
+                && self.name(at as usize) == Some(name.as_bytes())
+        };
+        let index = self.types.iter().position(wanted)?;
+        u32::try_from(index + 1).ok()
     }
 
     fn find(&self, structure: &str, path: &str) -> Option<(u32, u32)> {

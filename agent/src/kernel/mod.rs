@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! btf      members of kernel structures, read off the running kernel's BTF in one pass
+//! excerpt  of those types, what the library needs to attach programs
 //! globals  the values the objects' read-only globals take on this kernel
 //! object   one embedded object: load it, load and attach each program on its own
 //! objects  the embedded objects
 //! walker   an attached iterator, run once per cycle
+//! memory   keeping the heap small
 //! sys      the bpf(2) commands the library does not wrap
 //! ```
 
 pub mod btf;
+mod excerpt;
 mod globals;
 mod memory;
 mod object;
@@ -18,6 +21,6 @@ mod sys;
 mod walker;
 
 pub use globals::{Globals, RssLayout};
-pub use memory::give_back;
+pub use memory::{give_back, keep_small};
 pub use object::{Hook, Kernel, KernelError, LoadedObject, ObjectSpec, ProgramSpec, RingBytes};
 pub use walker::{Target, WalkError, Walker};

@@ -16,7 +16,7 @@ use aya_log::EbpfLogger;
 
 use crate::model::{ProgramState, ProgramStatus};
 
-use super::{btf::Btf, globals::Globals};
+use super::{btf::Btf, excerpt, globals::Globals, objects};
 
 /// Where a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,8 @@ impl Kernel {
     pub fn probe(log: bool) -> anyhow::Result<Self> {
         let btf = Btf::of_kernel()?;
         let globals = Globals::resolve(&btf);
-        let types = AyaBtf::from_sys_fs().context("cannot parse the kernel's type information")?;
+        let hooks = objects::ALL.iter().flat_map(|object| object.programs);
+        let types = excerpt::of(&btf, hooks.map(|program| program.hook))?;
         // Lets a developer or the build's own check try objects that are not embedded.
         let overrides = std::env::var_os("HOSTLENS_EBPF_DIR").map(PathBuf::from);
         Ok(Self {

@@ -80,6 +80,9 @@ const TASK_WALK: &[&str] = &[
     "TASK_REAL_PARENT",
 ];
 
+/// All of them.
+pub const ALL: [&ObjectSpec; 3] = [&TCP, &TCP_HASH, &TASKS];
+
 /// TCP with socket storage.
 pub const TCP: ObjectSpec = ObjectSpec {
     name: "tcp",
@@ -166,7 +169,7 @@ mod tests {
             return;
         }
         let kernel = Kernel::probe(false).unwrap();
-        for spec in [&TCP, &TCP_HASH, &TASKS] {
+        for spec in ALL {
             let object = kernel.load(spec, &[]).unwrap();
             for program in spec.programs {
                 assert_eq!(object.refusal(program.name), None);

@@ -10,6 +10,7 @@
 mod birth;
 mod ended;
 mod group;
+mod horizon;
 mod listeners;
 mod networks;
 mod overflow;

@@ -56,6 +56,16 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Order among lines that are equal otherwise: groups keep that of the snapshot, the rest, which
+    /// has none there, must not jump about.
+    pub fn ordinal(self) -> u64 {
+        match self {
+            Self::Process(_) | Self::Peer(_) => 0,
+            Self::Member(row, _) => row.pid.into(),
+            Self::Connection(row) => row.id,
+        }
+    }
+
     /// Whether this is what lies beyond a budget; such lines stay at the end.
     pub fn folded(self) -> bool {
         match self {

@@ -68,17 +68,18 @@ pub fn build<'a>(snapshot: &'a Snapshot, query: &Query<'_>) -> Vec<Row<'a>> {
     rows
 }
 
-/// Stable: lines that are equal in the column keep the snapshot's order.
+/// Stable: groups that are equal in the column keep the snapshot's order.
 pub fn sort(items: &mut Vec<Item<'_>>, column: Option<&Column>, descending: bool) {
     let Some(column) = column else { return };
     let keyed = items
         .iter()
         .map(|item| (item.folded(), (column.value)(*item), *item));
     let mut keyed: Vec<(bool, Value<'_>, Item<'_>)> = keyed.collect();
-    keyed.sort_by(|(left_folded, left, _), (right_folded, right, _)| {
+    keyed.sort_by(|(left_folded, left, one), (right_folded, right, other)| {
         left_folded
             .cmp(right_folded)
             .then_with(|| left.order(right, descending))
+            .then_with(|| one.ordinal().cmp(&other.ordinal()))
     });
     *items = keyed.into_iter().map(|(_, _, item)| item).collect();
 }

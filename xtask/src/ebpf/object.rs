@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use object::build::elf::{Builder, SectionData};
-use object::elf::{SHT_STRTAB, STB_GLOBAL, STT_FILE, STT_SECTION};
+use object::elf::{SHT_STRTAB, STB_GLOBAL, STT_FILE, STT_SECTION, STV_HIDDEN};
 
 /// The object without DWARF: everything the kernel and the loader read stays, BTF included.
 ///
@@ -53,10 +53,12 @@ pub fn shape(bytes: &[u8]) -> Result<BTreeSet<String>> {
         }
     }
     for symbol in &elf.symbols {
-        // Local names carry hashes of the compiler's; global ones are those of the sources.
+        // Local names carry hashes of the compiler's, and hidden ones (`memcpy`) are its own
+        // helpers, there or not as it likes; the other global ones are those of the sources.
         let kind = symbol.st_type();
         let named = !matches!(kind, STT_FILE | STT_SECTION);
-        if named && symbol.st_bind() == STB_GLOBAL {
+        let visible = symbol.st_other.visibility() != STV_HIDDEN;
+        if named && visible && symbol.st_bind() == STB_GLOBAL {
             let section = symbol
                 .section
                 .map(|id| elf.sections.get(id).name.to_string());
@@ -68,4 +70,66 @@ pub fn shape(bytes: &[u8]) -> Result<BTreeSet<String>> {
         }
     }
     Ok(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use object::Endianness;
+    use object::elf::{SHT_PROGBITS, SHT_SYMTAB, STB_LOCAL, STT_FUNC};
+
+    use super::*;
+
+    /// A section for each name, and a symbol named after each.
+    fn object(sections: &[&'static str]) -> Vec<u8> {
+        let mut elf = Builder::new(Endianness::Little, true);
+        for name in sections {
+            let section = elf.sections.add();
+            section.name = name.as_bytes().into();
+            section.sh_type = SHT_PROGBITS;
+            section.sh_addralign = 1;
+            section.data = SectionData::Data(b"12345678".as_slice().into());
+            let id = section.id();
+            for bind in [STB_GLOBAL, STB_LOCAL] {
+                let symbol = elf.symbols.add();
+                symbol.name = name.as_bytes().into();
+                symbol.section = Some(id);
+                symbol.set_st_info(bind, STT_FUNC);
+            }
+        }
+        for (name, data, kind) in [
+            (".symtab", SectionData::Symbol, SHT_SYMTAB),
+            (".strtab", SectionData::String, SHT_STRTAB),
+            (".shstrtab", SectionData::SectionString, SHT_STRTAB),
+        ] {
+            let section = elf.sections.add();
+            section.name = name.as_bytes().into();
+            section.sh_type = kind;
+            section.sh_addralign = 8;
+            section.data = data;
+        }
+        let mut bytes = Vec::new();
+        elf.write(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn stripping_takes_dwarf_and_leaves_the_rest() {
+        let full = object(&["iter/tcp", ".BTF", ".BTF.ext", ".debug_info", ".debug_line"]);
+        let bare = object(&["iter/tcp", ".BTF", ".BTF.ext"]);
+        assert_ne!(shape(&full).unwrap(), shape(&bare).unwrap());
+        assert_eq!(
+            shape(&strip(&full).unwrap()).unwrap(),
+            shape(&bare).unwrap()
+        );
+    }
+
+    #[test]
+    fn shapes_differ_by_a_program() {
+        let one = shape(&object(&["iter/tcp"])).unwrap();
+        let two = shape(&object(&["iter/tcp", "iter/task"])).unwrap();
+        let more: Vec<&String> = two.difference(&one).collect();
+        assert_eq!(more.len(), 2, "a section and a global symbol: {more:?}");
+    }
 }

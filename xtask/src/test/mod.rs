@@ -35,12 +35,13 @@ pub struct Args {
 /// # Errors
 /// A test fails, or something the tests need cannot be had.
 pub fn run(tree: &Tree, args: &Args) -> Result<()> {
-    let _descendants = Descendants::adopt();
+    let descendants = Descendants::adopt();
     let mut total = Tally::default();
     let mut unit = tree.cargo();
-    unit.args(["test", "--locked", "--workspace", "--exclude", END_TO_END]);
+    unit.args(["test", "--locked", "--no-fail-fast"]);
+    unit.args(["--workspace", "--exclude", END_TO_END]);
     unit.args(args.filter.as_deref());
-    let mut succeeded = tally::run(&mut unit, &mut total)?;
+    let mut succeeded = total.run(unit, &descendants)?;
     let skipped = if args.unit {
         Some("not asked for")
     } else {
@@ -50,27 +51,26 @@ pub fn run(tree: &Tree, args: &Args) -> Result<()> {
         packages::install()?;
         let binary = tree.build_hostlens(true)?;
         let mut tests = tree.cargo();
-        tests.args([
-            "test",
-            "--locked",
-            "--package",
-            END_TO_END,
-            "--no-fail-fast",
-        ]);
+        tests.args(["test", "--locked", "--no-fail-fast"]);
+        tests.args(["--package", END_TO_END]);
         tests.args(args.filter.as_deref());
         // They look at one and the same host.
         tests.args(["--", "--test-threads=1"]);
         tests.env(BINARY, binary).env(REQUIRE, "1");
-        succeeded &= tally::run(&mut tests, &mut total)?;
+        succeeded &= total.run(tests, &descendants)?;
     }
     let Tally {
         passed,
         failed,
         ignored,
+        failures,
     } = total;
     println!();
     if let Some(reason) = skipped {
         println!("end-to-end tests skipped: {reason}");
+    }
+    for name in failures {
+        println!("failed: {name}");
     }
     println!("{passed} passed, {failed} failed, {ignored} ignored");
     if !succeeded {

@@ -1,69 +1,90 @@
 //! Adding up what cargo's test harness prints.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::ops::AddAssign;
+use std::io::{self, BufRead as _, BufReader, PipeReader, Write as _};
 use std::process::{Command, Stdio};
+use std::thread;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::descendants::Descendants;
 
 /// Tests by outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Passed.
+    /// How many passed.
     pub passed: u64,
-    /// Failed.
+    /// How many failed.
     pub failed: u64,
-    /// Marked `#[ignore]`.
+    /// How many are marked `#[ignore]`.
     pub ignored: u64,
-}
-
-impl AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.ignored += other.ignored;
-    }
+    /// Names of those that failed.
+    pub failures: Vec<String>,
 }
 
 impl Tally {
-    /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …`; `None` for any other line.
-    fn parse(line: &str) -> Option<Self> {
-        let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
-        let mut tally = Self::default();
-        for count in counts.split("; ") {
+    /// Reads a line of the harness: `test name ... FAILED`, or
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; …`. Other lines count for nothing.
+    fn add(&mut self, line: &str) {
+        let Some(line) = line.strip_prefix("test ") else {
+            return;
+        };
+        if let Some(name) = line.strip_suffix(" ... FAILED") {
+            self.failures.push(name.to_owned());
+        }
+        let counts = line
+            .strip_prefix("result: ")
+            .and_then(|line| line.split_once(". "));
+        for count in counts.iter().flat_map(|(_, counts)| counts.split("; ")) {
             let Some((number, outcome)) = count.split_once(' ') else {
                 continue;
             };
+            let number = number.parse().unwrap_or(0);
             match outcome {
-                "passed" => tally.passed = number.parse().ok()?,
-                "failed" => tally.failed = number.parse().ok()?,
-                "ignored" => tally.ignored = number.parse().ok()?,
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
                 _ => {}
             }
         }
-        Some(tally)
+    }
+
+    /// Runs `cargo test`, shows its output as it comes, and adds up its results; says whether it
+    /// succeeded. What it leaves running is ended.
+    ///
+    /// # Errors
+    /// It cannot be started, or its output cannot be read.
+    pub fn run(&mut self, mut command: Command, descendants: &Descendants) -> Result<bool> {
+        // One pipe for both, so that results stay below the name of what they are results of.
+        let (output, input) = io::pipe().context("cannot make a pipe")?;
+        command.stdin(Stdio::null());
+        command.stdout(input.try_clone()?).stderr(input);
+        let mut child = command.spawn().context("cannot start cargo test")?;
+        // With our own ends closed, the output ends when the last process that has one is gone.
+        drop(command);
+        let reader = thread::spawn(move || copy(output));
+        let status = child.wait()?;
+        descendants.end();
+        let lines = reader
+            .join()
+            .map_err(|_| anyhow!("reading cargo test's output panicked"))?;
+        for line in lines.context("cannot read the output of cargo test")? {
+            self.add(&line);
+        }
+        Ok(status.success())
     }
 }
 
-/// Runs `cargo test`, shows its output as it comes, adds the results to `total`; says whether it
-/// succeeded.
-///
-/// # Errors
-/// It cannot be started, or its output cannot be read.
-pub fn run(command: &mut Command, total: &mut Tally) -> Result<bool> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = command.spawn().context("cannot start cargo test")?;
-    let stdout = child.stdout.take().context("cargo test has no output")?;
-    let mut ours = std::io::stdout().lock();
-    for line in BufReader::new(stdout).split(b'\n') {
-        let line = line.context("cannot read the output of cargo test")?;
-        let line = String::from_utf8_lossy(&line);
-        writeln!(ours, "{line}")?;
-        if let Some(tally) = Tally::parse(&line) {
-            *total += tally;
+/// Copies lines to our standard output and returns those that start as the harness' own do.
+fn copy(output: PipeReader) -> io::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        writeln!(io::stdout(), "{line}")?;
+        if line.starts_with("test ") {
+            lines.push(line);
         }
     }
-    Ok(child.wait()?.success())
+    Ok(lines)
 }
 
 #[cfg(test)]
@@ -71,17 +92,25 @@ mod tests {
     use super::Tally;
 
     #[test]
-    fn result_lines_are_read() {
-        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; \
-                    7 filtered out; finished in 0.12s";
-        assert_eq!(
-            Tally::parse(line),
-            Some(Tally {
-                passed: 12,
-                failed: 3,
-                ignored: 1
-            })
-        );
-        assert_eq!(Tally::parse("test clock::wraps ... ok"), None);
+    fn lines_of_the_harness_are_added_up() {
+        let mut tally = Tally::default();
+        for line in [
+            "running 16 tests",
+            "test clock::wraps ... ok",
+            "test top::views ... FAILED",
+            "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 7 filtered out; \
+             finished in 0.12s",
+            "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
+        ] {
+            tally.add(line);
+        }
+        let failures = vec!["top::views".to_owned()];
+        let sum = Tally {
+            passed: 14,
+            failed: 3,
+            ignored: 1,
+            failures,
+        };
+        assert_eq!(tally, sum);
     }
 }

@@ -119,20 +119,18 @@ pub fn print(reports: &[Report]) {
         .iter()
         .flat_map(|report| report.sources.keys())
         .collect();
-    let width = |text: &str| text.len().max(20);
-    print!("\n{:<20}", "signal");
-    for Report { release, .. } in reports {
-        print!("  {release:<width$}", width = width(release));
+    let mut table: Vec<Vec<&str>> = vec![
+        std::iter::once("signal")
+            .chain(reports.iter().map(|report| report.release.as_str()))
+            .collect(),
+    ];
+    for signal in signals {
+        let sources = reports.iter().map(|report| report.sources.get(signal));
+        let cells = sources.map(|source| source.map_or("-", String::as_str));
+        table.push(std::iter::once(signal.as_str()).chain(cells).collect());
     }
     println!();
-    for signal in signals {
-        print!("{signal:<20}");
-        for report in reports {
-            let source = report.sources.get(signal).map_or("-", String::as_str);
-            print!("  {source:<width$}", width = width(&report.release));
-        }
-        println!();
-    }
+    print!("{}", columns(&table));
     println!();
     for Report {
         release,
@@ -157,9 +155,30 @@ pub fn print(reports: &[Report]) {
     }
 }
 
+/// Rows of cells as lines, each column as wide as its widest cell.
+fn columns(rows: &[Vec<&str>]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.len())
+            .max()
+            .unwrap_or(0)
+    };
+    let mut text = String::new();
+    for row in rows {
+        let cells = row
+            .iter()
+            .enumerate()
+            .map(|(column, cell)| format!("{cell:<0$}", width(column)));
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text.push('\n');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Report;
+    use super::{Report, columns};
 
     const DOCTOR: &str = r#"{"programs":[{"name":"a","state":"attached"}],"signals":[{"signal":"tcp_live","source":"sock_diag"}]}"#;
     const TOP: &str = r#"{"processes":[{}],"peers":[{}],"connections":[{}]}"#;
@@ -186,6 +205,12 @@ mod tests {
         let top = TOP.replace(r#""peers":[{}]"#, r#""peers":[]"#);
         let report = read(&format!("RESULT doctor 0 {doctor}\nRESULT top 0 {top}\n"));
         assert_eq!(report.failures.len(), 2, "{:?}", report.failures);
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [vec!["a", "long cell", "x"], vec!["bbb", "b", "y"]];
+        assert_eq!(columns(&rows), "a    long cell  x\nbbb  b          y\n");
     }
 
     #[test]

@@ -311,9 +311,10 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
             .take()
             .unwrap_or_else(|| Row::new(GroupId::MAX, view));
         std::mem::swap(&mut row.cycle, &mut self.other_cycle);
-        let moved = row.book(self.folded > 0, view);
+        let live = self.other_is_live();
+        let moved = row.book(live, view);
         std::mem::swap(&mut row.cycle, &mut self.other_cycle);
-        self.other = (known || moved || self.folded > 0).then_some(row);
+        self.other = (known || moved || live).then_some(row);
     }
 }
 

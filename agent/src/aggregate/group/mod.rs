@@ -125,6 +125,8 @@ pub(super) struct Groups<K, A: Account> {
     other_cycle: A::Cycle,
     /// Live groups without a row of their own, as of the last arrangement.
     folded: u64,
+    /// Something without a group counts for the gauges of `other` now.
+    ungrouped: bool,
     folds: u64,
     evictions: u64,
 }
@@ -144,6 +146,7 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
             other: None,
             other_cycle: A::Cycle::default(),
             folded: 0,
+            ungrouped: false,
             folds: 0,
             evictions: 0,
         }
@@ -170,6 +173,23 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
         });
         self.ids.insert(key, id);
         id
+    }
+
+    /// A member joins the group of `key` if there is one: for members too light to make one.
+    pub fn join_known(&mut self, key: &K) -> Option<GroupId> {
+        let id = *self.ids.get(key)?;
+        self.groups.get_mut(id)?.members += 1;
+        Some(id)
+    }
+
+    /// Whether something counts for the gauges of `other` without belonging to any group.
+    pub fn set_ungrouped(&mut self, any: bool) {
+        self.ungrouped = any;
+    }
+
+    /// Whether the gauges of `other` stand for anything.
+    fn other_is_live(&self) -> bool {
+        self.folded > 0 || self.ungrouped
     }
 
     /// A member leaves. The number stays valid until the next arrangement.
@@ -250,7 +270,7 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
             key: None,
             account: &row.account,
             held: row.birth.held(),
-            live: self.folded > 0,
+            live: self.other_is_live(),
             lingering: false,
         }));
         rows

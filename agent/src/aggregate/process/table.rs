@@ -14,6 +14,7 @@ use crate::{
         WalkOutcome,
         ended::Ended,
         group::{GroupId, Groups},
+        horizon::Horizon,
         overflow::Overflow,
         shrink,
     },
@@ -47,8 +48,8 @@ pub struct ProcessTable {
     cycle: u32,
     began: Option<Moment>,
     /// Processes started later are known not to have been there before: start of the last
-    /// complete walk (`CLOCK_BOOTTIME` ns), at first of the first walk.
-    horizon_ns: u64,
+    /// complete walk but one (`CLOCK_BOOTTIME` ns), at first of the first walk.
+    horizon: Horizon,
     pub(super) now: Option<Moment>,
     pub(super) seconds: f64,
     /// Seconds since the epoch at which the clock of process starts was 0.
@@ -78,7 +79,7 @@ impl ProcessTable {
             caps: ProcessCaps::default(),
             cycle: 0,
             began: None,
-            horizon_ns: u64::MAX,
+            horizon: Horizon::default(),
             now: None,
             seconds: 0.0,
             boot_seconds: 0.0,
@@ -95,7 +96,7 @@ impl ProcessTable {
     /// A walk over all tasks begins.
     pub fn begin(&mut self, at: Moment) {
         match self.began {
-            None => self.horizon_ns = at.boot_ns,
+            None => self.horizon.start(at.boot_ns),
             Some(before) => self.seconds = at.since(before).as_secs_f64(),
         }
         let boot = at
@@ -153,7 +154,7 @@ impl ProcessTable {
         }
         if outcome.complete {
             self.settle_overflow();
-            self.horizon_ns = self.began.unwrap_or(at).boot_ns;
+            self.horizon.walked(self.began.unwrap_or(at).boot_ns);
         }
         self.ended.age();
         shrink(&mut self.entries);
@@ -210,7 +211,7 @@ impl ProcessTable {
         } else if self.ended.contains(&id) {
             return;
         } else {
-            let newborn = id.start_ns > self.horizon_ns;
+            let newborn = self.horizon.is_newborn(id.start_ns);
             let group = self.join_group(record, names);
             if newborn {
                 self.groups.cycle(group, 1.0).started += 1;
@@ -231,7 +232,7 @@ impl ProcessTable {
             return;
         }
         if !self.entries.contains_key(&id) {
-            let newborn = id.start_ns > self.horizon_ns;
+            let newborn = self.horizon.is_newborn(id.start_ns);
             let group = self.join_group(record, names);
             if newborn {
                 self.groups.cycle(group, 1.0).started += 1;

@@ -20,6 +20,11 @@ pub(super) enum Side {
 impl GroupRef {
     const BITS: u32 = 30;
 
+    /// No group of this side: its gauges count for `other`.
+    pub fn none(side: Side) -> Self {
+        Self::new(side, u32::MAX)
+    }
+
     /// Packs a side and a number below 2³⁰.
     pub fn new(side: Side, number: u32) -> Self {
         Self((side as u32) << Self::BITS | number & ((1 << Self::BITS) - 1))

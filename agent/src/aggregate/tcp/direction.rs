@@ -56,6 +56,27 @@ impl Ends {
         }
     }
 
+    /// The groups a TIME_WAIT socket may have belonged to, likeliest first, if no listener tells.
+    pub fn candidates(&self, networks: &Networks) -> [(Side, PeerKey); 4] {
+        let any_v4 = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+        let any_v6 = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        [
+            self.outbound(networks),
+            self.inbound(self.local_ip, networks),
+            self.inbound(any_v4, networks),
+            self.inbound(any_v6, networks),
+        ]
+    }
+
+    /// The likelier side by the ports alone: services have the lower ones.
+    pub fn likely_side(&self) -> Side {
+        if self.local_port < self.remote_port {
+            Side::Inbound
+        } else {
+            Side::Outbound
+        }
+    }
+
     /// The group, by what was seen when the connection was opened; `None` if it was not.
     pub fn group_seen(&self, record: &SockRecord, networks: &Networks) -> Option<(Side, PeerKey)> {
         match Direction::from_wire(record.direction) {

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     aggregate::{
-        WalkOutcome, ended::Ended, group::Groups, listeners::Listeners, overflow::Overflow, shrink,
+        WalkOutcome, ended::Ended, group::Groups, horizon::Horizon, listeners::Listeners,
+        overflow::Overflow, shrink,
     },
     clock::Moment,
     model::{Lost, PeerKey},
@@ -83,8 +84,8 @@ pub struct TcpTable {
     pub(super) cycle: u32,
     pub(super) began: Option<Moment>,
     /// Sockets born later are known not to have been there before: start of the last complete
-    /// walk, at first of the first walk.
-    horizon_ns: u64,
+    /// walk but one, at first of the first walk.
+    horizon: Horizon,
     pub(super) now: Option<Moment>,
     pub(super) seconds: f64,
 }
@@ -112,7 +113,7 @@ impl TcpTable {
             details: config.details.then(Details::default),
             cycle: 0,
             began: None,
-            horizon_ns: u64::MAX,
+            horizon: Horizon::default(),
             now: None,
             seconds: 0.0,
             config,
@@ -122,7 +123,7 @@ impl TcpTable {
     /// A walk over all sockets begins.
     pub fn begin(&mut self, at: Moment) {
         match self.began {
-            None => self.horizon_ns = at.mono_ns,
+            None => self.horizon.start(at.mono_ns),
             Some(before) => self.seconds = at.since(before).as_secs_f64(),
         }
         self.began = Some(at);
@@ -140,7 +141,7 @@ impl TcpTable {
             self.forget_missing();
             self.settle_overflow();
             self.listeners.age(began, self.config.retention);
-            self.horizon_ns = began.mono_ns;
+            self.horizon.walked(began.mono_ns);
         }
         let (cycle, seconds) = (self.cycle, self.seconds);
         if let Some(details) = &mut self.details {
@@ -185,7 +186,7 @@ impl TcpTable {
     }
 
     pub(super) fn newborn(&self, record: &SockRecord) -> bool {
-        record.born_ns > self.horizon_ns
+        self.horizon.is_newborn(record.born_ns)
     }
 
     pub(super) fn book(&mut self, group: GroupRef, netns: u32, change: &Change) {
@@ -259,9 +260,9 @@ impl TcpTable {
     fn take_time_wait(&mut self, complete: bool, known: bool) {
         if complete || !known {
             let mut now: FxHashMap<GroupRef, u32> = FxHashMap::default();
-            for ends in self.waiting.iter().filter(|_| known) {
-                let (side, key) = ends.group_by(&self.listeners, &self.config.networks);
-                let group = self.sides.join(side, key);
+            let waiting = std::mem::take(&mut self.waiting);
+            for ends in waiting.iter().filter(|_| known) {
+                let group = self.time_wait_group(ends);
                 let count = now.entry(group).or_default();
                 *count += 1;
                 if *count > 1 {
@@ -271,13 +272,38 @@ impl TcpTable {
             for (group, _) in std::mem::replace(&mut self.time_wait, now) {
                 self.sides.leave(group);
             }
+            for side in [Side::Inbound, Side::Outbound] {
+                let ungrouped = self.time_wait.contains_key(&GroupRef::none(side));
+                self.sides.get(side).set_ungrouped(ungrouped);
+            }
             self.time_wait_known = known;
+            self.waiting = waiting;
         }
         let used = self.waiting.len();
         self.waiting.clear();
         if self.waiting.capacity() > 1024 && used < self.waiting.capacity() / 4 {
             self.waiting.shrink_to(used * 2);
         }
+    }
+
+    /// The group a TIME_WAIT socket counts for. It makes no group of its own: without a listener
+    /// the end that was connected to is unknown, and ephemeral ports would use up the budget.
+    fn time_wait_group(&mut self, ends: &Ends) -> GroupRef {
+        let networks = &self.config.networks;
+        if self
+            .listeners
+            .find(ends.netns, ends.local_ip, ends.local_port)
+            .is_some()
+        {
+            let (side, key) = ends.group_by(&self.listeners, networks);
+            return self.sides.join(side, key);
+        }
+        for (side, key) in ends.candidates(networks) {
+            if let Some(number) = self.sides.get(side).join_known(&key) {
+                return GroupRef::new(side, number);
+            }
+        }
+        GroupRef::none(ends.likely_side())
     }
 
     fn forget_missing(&mut self) {

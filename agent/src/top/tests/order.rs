@@ -130,6 +130,24 @@ fn members_open_beneath_their_group_and_close_from_within() {
 }
 
 #[test]
+fn members_without_a_value_stay_in_order_of_their_pids() {
+    let mut session = session();
+    let mut snapshot = fixture::host();
+    snapshot.members.reverse();
+    session.show(snapshot);
+    session.keys("p");
+    while session.state.view.table().columns[session.state.place().sort].id != "procs" {
+        session.keys(">");
+    }
+    for _ in 0..2 {
+        let names = session.names();
+        let group = names.iter().position(|name| name == "postgres").unwrap();
+        assert_eq!(names[group + 1..group + 3], ["pid 301", "pid 302"]);
+        session.keys("I");
+    }
+}
+
+#[test]
 fn a_selected_line_is_followed() {
     let mut session = session();
     session.press(KeyCode::Down);

@@ -72,10 +72,11 @@ fn a_connection_born_since_counts_from_zero() {
 }
 
 #[test]
-fn born_before_the_last_complete_walk_is_old() {
+fn born_before_the_last_two_complete_walks_is_old() {
     let mut rig = Rig::new(10);
     rig.cycle(&[]);
     let early = rig.born();
+    rig.cycle(&[]);
     rig.cycle(&[]);
     let record = SockRecord {
         born_ns: early,

@@ -165,10 +165,20 @@ fn time_wait_sockets_are_counted_where_they_were_opened() {
     let rows = walk(&waits);
     let peer = row(&rows, inbound("0.0.0.0", 80));
     assert_eq!((peer.live, peer.connections[at]), (true, Some(2)));
-    assert_eq!(row(&rows, postgres()).connections[at], Some(1));
+    let rest = PeerKey::Folded(Direction::Outbound);
+    assert_eq!(
+        row(&rows, rest).connections[at],
+        Some(1),
+        "no listener and no group: its ports are no reason for a name"
+    );
     let rows = walk(&waits[..1]);
     assert_eq!(row(&rows, inbound("0.0.0.0", 80)).connections[at], Some(1));
-    assert!(!row(&rows, postgres()).live);
+    assert!(!row(&rows, rest).live);
+    let rows = rig.cycle_with(true, |table| {
+        table.socket(&socket(4));
+        table.time_wait(&socket(0));
+    });
+    assert_eq!(row(&rows, postgres()).connections[at], Some(1));
     rig.now = rig.now.plus(Duration::from_secs(5));
     rig.table.begin(rig.now);
     rig.table.socket(&socket(5));

@@ -23,7 +23,13 @@ pub fn run(tree: &Tree, args: &Args) -> Result<()> {
     let _descendants = Descendants::adopt();
     let hostlens = tree.build_hostlens(true)?;
     let mut build = tree.cargo();
-    build.args(["build", "--locked", "--release", "--package", "hostlens-tests"]);
+    build.args([
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "hostlens-tests",
+    ]);
     build.args(["--bin", "hostlens-bench"]);
     sh::run(&mut build)?;
     let mut bench = std::process::Command::new(tree.target.join("release/hostlens-bench"));

@@ -250,7 +250,7 @@ impl LoadedObject {
     /// Descriptor of a map.
     pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
         match self.ebpf.map(name)? {
-            Map::SkStorage(map) | Map::HashMap(map) | Map::Unsupported(map) => {
+            Map::SkStorage(map) | Map::HashMap(map) | Map::Array(map) | Map::Unsupported(map) => {
                 Some(map.fd().as_fd())
             }
             _ => None,

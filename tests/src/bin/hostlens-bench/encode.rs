@@ -25,7 +25,11 @@ pub fn measure(load: &mut Held, passes: usize, report: &mut Report) -> anyhow::R
     multiply(&mut snapshot);
     let series = lines(&snapshot);
     let name = format!("{series} series");
-    report.info(&name, "series of this load with default budgets", real.to_string());
+    report.info(
+        &name,
+        "series of this load with default budgets",
+        real.to_string(),
+    );
     let formats = [
         (Format::Text, "text", Some((0.3, "≤ 0.3 µs"))),
         (Format::OpenMetrics, "OpenMetrics", Some((0.3, "≤ 0.3 µs"))),

@@ -49,7 +49,12 @@ pub fn measure(scale: Scale, load: &mut Held, report: &mut Report) -> anyhow::Re
     };
     judge("agent RSS, steady (text scrapes)", steady, bound, target);
     judge("agent RSS, peak since start", at_start, 40.0, "≤ 40 MiB");
-    judge("agent RSS, peak while scraped as protobuf", at_scrape, 40.0, "≤ 40 MiB");
+    judge(
+        "agent RSS, peak while scraped as protobuf",
+        at_scrape,
+        40.0,
+        "≤ 40 MiB",
+    );
     judge("agent RSS, after protobuf scrapes", after, bound, target);
     report.info(name, "protobuf exposition", format!("{} kB", size / 1000));
     Ok(())
@@ -77,7 +82,10 @@ fn await_cycles(agent: &Agent, load: &mut Held, more: u64) -> anyhow::Result<()>
         if cycles >= goal && pending == 0 {
             return Ok(());
         }
-        ensure!(Instant::now() < end, "{cycles} of {goal} cycles, {pending} processes not read");
+        ensure!(
+            Instant::now() < end,
+            "{cycles} of {goal} cycles, {pending} processes not read"
+        );
         load.stir()?;
         thread::sleep(Duration::from_millis(200));
     }
@@ -97,7 +105,9 @@ fn status(pid: u32, key: &str) -> anyhow::Result<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = text.lines().find(|line| line.starts_with(key));
     let figure = line.and_then(|line| line.split_ascii_whitespace().nth(1));
-    let kib: f64 = figure.with_context(|| format!("no {key} of the agent"))?.parse()?;
+    let kib: f64 = figure
+        .with_context(|| format!("no {key} of the agent"))?
+        .parse()?;
     Ok(kib / 1024.0)
 }
 

@@ -108,7 +108,8 @@ impl Held {
         // Groups of 25 at every size: on a host, more processes are mostly more of the same.
         let names = (scale.processes / 25).max(1);
         let processes = scale.processes;
-        let arguments = format!("sleepers --processes {processes} --names {names} --active {active}");
+        let arguments =
+            format!("sleepers --processes {processes} --names {names} --active {active}");
         helpers.push(Helper::launch(&arguments, None)?);
         for helper in &mut helpers {
             helper.await_ready()?;

@@ -22,7 +22,11 @@ impl Growth {
     /// Judges, if there are several loads.
     pub fn judge(&self, report: &mut Report) {
         for pair in self.0.windows(2) {
-            let [(small, raw_small, cycle_small), (large, raw_large, cycle_large)] = pair else {
+            let [
+                (small, raw_small, cycle_small),
+                (large, raw_large, cycle_large),
+            ] = pair
+            else {
                 continue;
             };
             let size = f64::from(large.sockets) / f64::from(small.sockets);

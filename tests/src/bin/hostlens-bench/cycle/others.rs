@@ -10,12 +10,13 @@ use crate::{
     cpu,
     exporter::Exporter,
     plan::{self, Scale},
-    report::{Report, Verdict, millis, short},
+    report::{Report, Verdict, short},
     stats::Samples,
 };
 
 /// Every process by its name, as hostlens groups them (less the user).
-const BY_NAME: &str = "process_names:\n  - name: \"{{.Comm}}\"\n    comm_regex: '.*'\n    cmdline: ['.*']\n";
+const BY_NAME: &str =
+    "process_names:\n  - name: \"{{.Comm}}\"\n    comm_regex: '.*'\n    cmdline: ['.*']\n";
 
 /// Measures and judges hostlens' parts against them.
 pub fn measure(
@@ -27,8 +28,8 @@ pub fn measure(
     let name = scale.name;
     // What serves both parts counts for both.
     let shared = |stage: &str| matches!(stage, "snapshot" | "host");
-    let connections = cycles
-        .part(|stage| stage.starts_with("tcp_") || stage == "namespaces" || shared(stage));
+    let connections =
+        cycles.part(|stage| stage.starts_with("tcp_") || stage == "namespaces" || shared(stage));
     let processes = cycles.part(|stage| {
         stage.starts_with("process_") || matches!(stage, "memory" | "fds") || shared(stage)
     });
@@ -56,7 +57,11 @@ pub fn measure(
         Ok(ss) => report.millis(name, "ss -tinp", &ss),
         Err(error) => report.unknown(name, "ss -tinp", "", format!("{error:#}")),
     }
-    report.millis(name, "reading /proc/PID/{stat,status,io,fd}", &proc_files(passes)?);
+    report.millis(
+        name,
+        "reading /proc/PID/{stat,status,io,fd}",
+        &proc_files(passes)?,
+    );
 
     let what = "processes part / process-exporter";
     match process_exporter(passes.min(3), true) {
@@ -106,7 +111,12 @@ fn read_proc() -> anyhow::Result<usize> {
     let mut total = 0;
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
-        if !entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+        if !entry
+            .file_name()
+            .as_encoded_bytes()
+            .iter()
+            .all(u8::is_ascii_digit)
+        {
             continue;
         }
         // A process may end meanwhile.

@@ -73,7 +73,8 @@ impl Sleepers {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
         // The parent may have ended before that.
         anyhow::ensure!(getppid() != Pid::from_raw(1), "orphaned");
-        let name = std::ffi::CString::new(format!("sleeper{}", letters(number % self.names.max(1))))?;
+        let name =
+            std::ffi::CString::new(format!("sleeper{}", letters(number % self.names.max(1))))?;
         prctl::set_name(&name)?;
         (0..self.files)
             .map(|_| Ok(File::open("/dev/null")?))
@@ -99,5 +100,8 @@ impl Drop for Children {
 /// A number in letters: names that differ in digits only may be folded into one.
 fn letters(number: u32) -> String {
     let letter = |digit: u32| char::from(b'a' + (digit % 26) as u8);
-    [number / 676, number / 26, number].map(letter).iter().collect()
+    [number / 676, number / 26, number]
+        .map(letter)
+        .iter()
+        .collect()
 }

@@ -42,8 +42,8 @@ impl Sockets {
         let mut pairs = Vec::new();
         for number in self.first..self.first + self.connections {
             let address = number / self.share.max(1);
-            let client = connect(address, port)
-                .with_context(|| format!("connection {number} of a load"))?;
+            let client =
+                connect(address, port).with_context(|| format!("connection {number} of a load"))?;
             let (server, _) = listener.accept()?;
             pairs.push((client, server));
         }

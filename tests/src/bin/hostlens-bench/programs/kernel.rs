@@ -80,7 +80,8 @@ impl EmptyProgram {
             pad: 0,
         };
         // SAFETY: as above.
-        let link = unsafe { bpf(BPF_RAW_TRACEPOINT_OPEN, &open) }.context("no tracepoint for it")?;
+        let link =
+            unsafe { bpf(BPF_RAW_TRACEPOINT_OPEN, &open) }.context("no tracepoint for it")?;
         Ok(Self {
             program,
             _link: link,

@@ -65,7 +65,7 @@ impl Engine {
             process,
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
-            own: OwnReader::default(),
+            own: OwnReader,
             stages: Stages::default(),
             sequence: 0,
             failed_cycles: 0,

@@ -29,7 +29,7 @@ impl Batch {
         let length = records
             .checked_mul(record_bytes)
             .and_then(NonZeroUsize::new)
-            .filter(|_| record_bytes % 8 == 0)
+            .filter(|_| record_bytes.is_multiple_of(8))
             .ok_or(io::ErrorKind::InvalidInput)?;
         // SAFETY: a new mapping at an address of the kernel's choice.
         let start = unsafe {

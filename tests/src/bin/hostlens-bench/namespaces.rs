@@ -46,7 +46,7 @@ pub fn measure(passes: usize, report: &mut Report) -> anyhow::Result<()> {
             report.info(name, "hostlens cycle, --ebpf off", figure);
             continue;
         }
-        report.info(name, "seen by hostlens", cycles.seen.clone());
+        report.info(name, "seen by hostlens", cycles.seen());
         let verdict = Verdict::of(cycles.total.median() <= 10.0);
         report.judged(name, "hostlens cycle", figure, "≤ 10 ms", verdict);
         for (stage, samples) in &cycles.stages {

@@ -3,13 +3,13 @@
 use anyhow::ensure;
 use hostlens::{
     engine::{EbpfMode, Engine},
-    model::{BirthGate, Snapshot},
+    model::{BirthGate, Scope, Snapshot},
 };
 
 use super::Own;
 use crate::{
     cpu,
-    plan::{self, Held},
+    plan::{self, Held, Scale},
     raw::Raw,
     stats::Samples,
 };
@@ -24,8 +24,10 @@ pub struct Cycles {
     pub total: Samples,
     /// By stage: its share of the time, of the CPU time.
     pub stages: Vec<(&'static str, Samples)>,
-    /// How much there was to see.
-    pub seen: String,
+    /// Sockets and processes seen last.
+    scope: Scope,
+    /// Label sets of peers and processes in the last snapshot.
+    sets: [usize; 2],
 }
 
 impl Cycles {
@@ -33,7 +35,8 @@ impl Cycles {
     pub fn pass(&mut self, engine: &mut Engine) -> anyhow::Result<()> {
         let (snapshot, cost) = cpu::own(|| engine.cycle(BirthGate::default()))?;
         self.total.push(cost.millis());
-        self.seen = seen(&snapshot);
+        self.scope = snapshot.own.scope;
+        self.sets = [snapshot.peers.len(), snapshot.processes.len()];
         let share = cost.millis() / cost.wall.as_secs_f64();
         for stage in &snapshot.own.stages {
             let spent = stage.last_seconds * share;
@@ -47,6 +50,29 @@ impl Cycles {
             }
         }
         Ok(())
+    }
+
+    /// How much there was to see.
+    pub fn seen(&self) -> String {
+        let Scope {
+            connections,
+            processes,
+            namespaces,
+            ..
+        } = self.scope;
+        let [peers, groups] = self.sets;
+        format!(
+            "{connections} sockets, {processes} processes, {namespaces} namespaces, \
+             {peers} peer sets, {groups} process sets"
+        )
+    }
+
+    /// What else is on this host, if it is more than an idle system brings along.
+    pub fn strangers(&self, scale: Scale) -> Option<String> {
+        let sockets = self.scope.connections.saturating_sub(scale.sockets.into());
+        let processes = self.scope.processes.saturating_sub(scale.processes.into());
+        (sockets > 500 || processes > 300)
+            .then(|| format!("{sockets} more sockets and {processes} more processes here"))
     }
 
     /// Sum of the stages that `part` takes.
@@ -96,15 +122,4 @@ pub fn warm_up(engine: &mut Engine, load: &mut Held) -> anyhow::Result<Snapshot>
         }
     }
     anyhow::bail!("the memory of some processes was still not read after {WARM_UP} cycles")
-}
-
-fn seen(snapshot: &Snapshot) -> String {
-    let scope = &snapshot.own.scope;
-    format!(
-        "{} sockets, {} processes, {} peer sets, {} process sets",
-        scope.connections,
-        scope.processes,
-        snapshot.peers.len(),
-        snapshot.processes.len()
-    )
 }

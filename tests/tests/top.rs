@@ -75,10 +75,13 @@ fn cell(screen: &str, header: &str, name: &str) -> Option<f64> {
 
 /// Whether `first` is listed above `second`.
 fn above(screen: &str, first: &str, second: &str) -> bool {
-    match (line(screen, first), line(screen, second)) {
-        (Some((upper, _)), Some((lower, _))) => upper < lower,
-        _ => false,
-    }
+    // Rows start with the name; the line that shows the filter holds both names too.
+    let at = |name: &str| {
+        screen
+            .lines()
+            .position(|line| line.trim_start().starts_with(name))
+    };
+    matches!((at(first), at(second)), (Some(first), Some(second)) if first < second)
 }
 
 fn start_top(terminal: &Terminal, prefix: &str, arguments: &str) {

@@ -3,6 +3,7 @@
 mod agent;
 mod metrics;
 mod options;
+mod refusal;
 mod top;
 mod values;
 
@@ -77,7 +78,11 @@ enum Command {
 /// # Errors
 /// One line that names what was wrong and how to mend it.
 pub fn run() -> anyhow::Result<ExitCode> {
-    match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return refusal::answer(&error),
+    };
+    match command {
         Command::Agent(options) => agent::run(&options),
         Command::Top { top, collect, log } => top::run(&top, &collect, &log),
         Command::Doctor { json, collect, log } => {

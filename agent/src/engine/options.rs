@@ -16,6 +16,17 @@ pub enum EbpfMode {
     Off,
 }
 
+impl EbpfMode {
+    /// Logs that a better source is not used: a warning unless that was asked for.
+    pub(super) fn announce(self, signal: &str, why: &str) {
+        if self == Self::Off {
+            tracing::info!("{signal}: {why}");
+        } else {
+            tracing::warn!("{signal}: {why}");
+        }
+    }
+}
+
 /// Settings of an engine.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {

@@ -65,7 +65,7 @@ impl ProcessStage {
             Err(why) => (None, Some(why.clone()), Some(why)),
         };
         if let Some(why) = live_degraded.as_ref().or(ended_degraded.as_ref()) {
-            tracing::warn!("processes: {why}");
+            options.ebpf.announce("processes", why);
         }
         Self {
             bpf,

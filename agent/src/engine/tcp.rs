@@ -61,7 +61,7 @@ impl TcpStage {
         let ring = options.ring_bytes.unwrap_or(ends::RING_BYTES);
         let (source, degraded, refused) = choose(kernel, ring);
         if let Some(why) = &degraded {
-            tracing::warn!("tcp: {why}");
+            options.ebpf.announce("tcp", why);
         }
         Self {
             source,

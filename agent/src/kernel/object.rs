@@ -149,7 +149,7 @@ impl Kernel {
             Some(file) => loader.load_file(file),
             None => loader.load(spec.bytes),
         };
-        let ebpf = loaded.map_err(|error| KernelError(one_line(&error)))?;
+        let ebpf = loaded.map_err(|error| KernelError(reason(&error)))?;
         let mut ebpf = ebpf;
         let logger = match self.log {
             true => aya_log::EbpfLogger::init(&mut ebpf)
@@ -341,6 +341,10 @@ fn refusal(error: &ProgramError) -> ProgramState {
                 && !line.starts_with("verification time")
                 && !line.starts_with("stack depth")
         });
+        // A helper this kernel does not have, or not for this kind of program.
+        if let Some(line) = complaint.filter(|line| line.contains("unknown func")) {
+            return ProgramState::Unsupported(line.to_owned());
+        }
         return ProgramState::Refused(match complaint {
             Some(line) => format!("{line} ({io_error})"),
             None => io_error.to_string(),
@@ -350,6 +354,22 @@ fn refusal(error: &ProgramError) -> ProgramState {
         return ProgramState::Unsupported(error.to_string());
     }
     ProgramState::Refused(one_line(error))
+}
+
+/// Why an object was not loaded; a missing privilege by its name.
+fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        let code = inner
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::raw_os_error);
+        if code == Some(libc::EPERM) {
+            return "not allowed to load kernel programs (needs root, or CAP_BPF and CAP_PERFMON)"
+                .to_owned();
+        }
+        cause = inner.source();
+    }
+    one_line(error)
 }
 
 /// An error and its causes on one line.

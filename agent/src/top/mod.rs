@@ -7,7 +7,7 @@
 //!      └─► batch, json ──► standard output
 //! ```
 //!
-//! Rows, layout and state are pure. A view is one table in [`columns`].
+//! Rows, layout and state are pure. A view is one table in `columns`.
 
 mod batch;
 mod columns;

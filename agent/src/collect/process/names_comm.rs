@@ -1,7 +1,7 @@
 //! Folding of command names, so that the hundred workers of one kind are one group.
 
 /// Kernel threads: what comes behind a slash says which CPU, queue or device it serves, and so do
-/// digits at the end, with or without a separator (`kworker/u4:1-events` → `kworker`, `jbd2/vda-8`
+/// digits at the end, with or without a separator (`kworker/u4:1-events` → `kworker`, `kdamond.0` → `kdamond`, `jbd2/vda-8`
 /// → `jbd2`, `kswapd0` → `kswapd`, `scsi_eh_3` → `scsi_eh`, `md127_raid1` → `md_raid1`).
 pub(super) fn fold_kernel(comm: &[u8]) -> Vec<u8> {
     if let Some(slash) = comm.iter().position(|byte| *byte == b'/')
@@ -17,7 +17,9 @@ pub(super) fn fold_kernel(comm: &[u8]) -> Vec<u8> {
     }
     let mut kept = comm;
     loop {
-        let shorter = trim_end(trim_end(kept, |byte| byte.is_ascii_digit()), is_separator);
+        let shorter = trim_end(trim_end(kept, |byte| byte.is_ascii_digit()), |byte| {
+            byte == b'.' || is_separator(byte)
+        });
         if shorter.len() == kept.len() {
             break;
         }

@@ -2,6 +2,8 @@
 
 use core::ffi::c_void;
 
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+
 use crate::{
     offsets::{ABSENT, at, set},
     probe::{
@@ -136,7 +138,12 @@ unsafe fn pages(record: &mut TaskRecord, task: *const u8) {
         }
         record.flags |= TaskFlags::HAS_MM;
         if global(&set::MM_RSS_EXACT) == 1 {
-            record.flags |= TaskFlags::RSS_EXACT;
+            // The verifier of these kernels does not see through an array of a typedef.
+            let counts = (&raw mut record.rss).cast();
+            if bpf_probe_read_kernel(counts, 32, mm.add(first as usize).cast()) == 0 {
+                record.flags |= TaskFlags::RSS_EXACT;
+            }
+            return;
         }
         let stride = global(&set::MM_RSS_STRIDE) as usize;
         let base = mm.add(first as usize);

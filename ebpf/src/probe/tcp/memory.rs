@@ -49,6 +49,10 @@ pub struct SockState {
 const _: () = assert!(size_of::<SockState>() == 72);
 
 /// Where the states live: socket storage, or a hash map on kernels without it.
+#[expect(
+    clippy::mut_from_ref,
+    reason = "the map is outside the program; the kernel hands out its values"
+)]
 pub trait Sockets {
     /// State of a socket.
     fn get(&self, sk: *const u8) -> Option<&mut SockState>;
@@ -60,8 +64,17 @@ pub trait Sockets {
 
 impl SockState {
     /// Begins a connection of this socket now (or before our time if `born_ns` is 0).
+    ///
+    /// # Safety
+    /// `sk` is a socket known to the verifier.
     #[inline(always)]
-    pub fn begin(&mut self, sk: *const u8, direction: Direction, bind: ListenBind, born_ns: u64) {
+    pub unsafe fn begin(
+        &mut self,
+        sk: *const u8,
+        direction: Direction,
+        bind: ListenBind,
+        born_ns: u64,
+    ) {
         // SAFETY: helpers without arguments.
         let (now, cpu) = unsafe { (bpf_ktime_get_ns(), bpf_get_smp_processor_id()) };
         self.id = identity(now, cpu);
@@ -71,14 +84,18 @@ impl SockState {
         self.direction = direction as u8;
         self.listen_bind = bind as u8;
         self.ended = 0;
-        self.place(sk);
+        // SAFETY: promised by the caller.
+        unsafe { self.place(sk) };
     }
 
     /// Reads addresses, ports and namespace from the socket. The local port may still be 0 when a
     /// connection is being opened, and the peer unknown for a child in SYN_RECV up to 6.12.
+    ///
+    /// # Safety
+    /// `sk` is a socket known to the verifier.
     #[inline(always)]
-    pub fn place(&mut self, sk: *const u8) {
-        // SAFETY: `sk` is a socket known to the verifier; offsets are of `struct sock_common`.
+    pub unsafe fn place(&mut self, sk: *const u8) {
+        // SAFETY: promised by the caller; offsets are of `struct sock_common`.
         unsafe {
             self.v6 = u8::from(member::<u16>(sk, &at::SKC_FAMILY) == AF_INET6);
             if self.v6 == 1 {

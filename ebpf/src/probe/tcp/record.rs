@@ -59,6 +59,23 @@ pub fn measure(record: &mut SockRecord, sk: *const u8, state: &SockState) -> boo
         }
         let written: u32 = member(tp, &at::TP_WRITE_SEQ);
         record.unacked = written.wrapping_sub(member(tp, &at::TP_SND_UNA));
+        // Our SYN and our FIN take a sequence number each and are no bytes of the application.
+        let phase = if record.old_state == 0 {
+            record.state
+        } else {
+            record.old_state
+        };
+        let flag_in_flight = matches!(
+            phase,
+            tcp_state::SYN_SENT
+                | tcp_state::SYN_RECV
+                | tcp_state::FIN_WAIT1
+                | tcp_state::LAST_ACK
+                | tcp_state::CLOSING
+        );
+        if flag_in_flight && record.unacked > 0 {
+            record.unacked -= 1;
+        }
         record.error = member::<u32>(sk, &at::SK_ERR) as u16;
     }
     if state.closing_srtt_us != 0 {
@@ -81,7 +98,8 @@ pub unsafe fn walk(sk: *const u8, state: &mut SockState, emit: impl FnOnce(&Sock
     }
     if state.local_port == 0 {
         // Opened a moment ago: the port is chosen after SYN_SENT was announced.
-        state.place(sk);
+        // SAFETY: `sk` is a socket known to the verifier.
+        unsafe { state.place(sk) };
     }
     let mut record = SockRecord {
         kind: SockKind::Live as u8,

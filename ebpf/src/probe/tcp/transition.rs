@@ -29,20 +29,19 @@ pub fn on_transition(sockets: &impl Sockets, end: &impl End, sk: *const u8, old:
     match new {
         tcp_state::SYN_SENT => opened(sockets, sk, Direction::Outbound, ListenBind::Unknown),
         tcp_state::LISTEN => listening(sockets, sk),
-        tcp_state::SYN_RECV => {
-            // A simultaneous open passes here from SYN_SENT and stays what it was.
-            if old != tcp_state::SYN_SENT {
-                // The child carries a clone of its listener's state, where it carries any.
-                let bind = match sockets.get(sk) {
-                    Some(parent) => parent.bind(),
-                    None => ListenBind::Unknown,
-                };
-                opened(sockets, sk, Direction::Inbound, bind);
-            }
+        // A simultaneous open passes here from SYN_SENT and stays what it was.
+        tcp_state::SYN_RECV if old != tcp_state::SYN_SENT => {
+            // The child carries a clone of its listener's state, where it carries any.
+            let bind = match sockets.get(sk) {
+                Some(parent) => parent.bind(),
+                None => ListenBind::Unknown,
+            };
+            opened(sockets, sk, Direction::Inbound, bind);
         }
         tcp_state::ESTABLISHED => {
             if let Some(state) = sockets.get(sk) {
-                state.place(sk);
+                // SAFETY: `sk` is a socket known to the verifier.
+                unsafe { state.place(sk) };
             }
         }
         tcp_state::FIN_WAIT1 | tcp_state::CLOSE_WAIT | tcp_state::LAST_ACK => closing(sockets, sk),
@@ -59,7 +58,8 @@ pub fn seed(sockets: &impl Sockets, sk: *const u8) -> bool {
     }
     match sockets.get_or_create(sk) {
         Some(state) => {
-            state.begin(sk, Direction::Unknown, ListenBind::Unknown, 0);
+            // SAFETY: `sk` is a socket known to the verifier.
+            unsafe { state.begin(sk, Direction::Unknown, ListenBind::Unknown, 0) };
             true
         }
         None => false,
@@ -74,7 +74,8 @@ fn opened(sockets: &impl Sockets, sk: *const u8, direction: Direction, bind: Lis
         if direction as u8 == Direction::Outbound as u8 {
             state.owner_tgid = (current >> 32) as u32;
         }
-        state.begin(sk, direction, bind, now);
+        // SAFETY: `sk` is a socket known to the verifier.
+        unsafe { state.begin(sk, direction, bind, now) };
     }
 }
 

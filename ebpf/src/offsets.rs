@@ -66,6 +66,9 @@ offsets! {
     SK_MAX_ACK_BACKLOG = "sock", "sk_max_ack_backlog", 0;
     /// Inode number of a namespace.
     NET_INUM = "net", "ns.inum", 0;
+    // include/linux/seq_file.h
+    /// Bytes a walk has written since its reader last came, `size_t`.
+    SEQ_COUNT = "seq_file", "count", 0;
     // include/linux/tcp.h
     /// Smoothed RTT, µs << 3.
     TP_SRTT_US = "tcp_sock", "srtt_us", 0;

@@ -5,9 +5,11 @@
 //! docs  writes the generated pages, or checks them
 //! test  unit tests, then end-to-end tests on this kernel
 //! vm    boots other kernels and tries hostlens there
+//! bench measures what hostlens costs, beside others
 //! ci    every check, in the order a reviewer would want to hear of a failure
 //! ```
 
+mod bench;
 mod ci;
 mod descendants;
 mod docs;
@@ -44,6 +46,8 @@ enum Task {
     Test(test::Args),
     /// Boot other kernels under emulation and try hostlens there
     Vm(vm::Args),
+    /// Measure what hostlens costs, beside other programs
+    Bench(bench::Args),
     /// All checks: format, lints, documentation, kernel objects, tests, other kernels
     Ci,
 }
@@ -70,6 +74,7 @@ fn run(args: Args) -> Result<()> {
             }
             Ok(())
         }
+        Task::Bench(args) => bench::run(&tree, &args),
         Task::Ci => ci::run(&tree),
     }
 }

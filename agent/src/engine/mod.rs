@@ -48,6 +48,7 @@ impl Engine {
     /// # Errors
     /// `--ebpf on` and some program does not run: one line names it and the reason.
     pub fn start(options: &EngineOptions) -> anyhow::Result<Self> {
+        kernel::keep_small();
         let kernel = match options.ebpf {
             EbpfMode::Off => Err("switched off (--ebpf off)".to_owned()),
             EbpfMode::Auto | EbpfMode::On => {

@@ -11,11 +11,12 @@ const KIND_ARRAY: u32 = 3;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
-const KIND_TYPEDEF: u32 = 8;
+pub(super) const KIND_FWD: u32 = 7;
+pub(super) const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
 const KIND_RESTRICT: u32 = 11;
-const KIND_FUNC: u32 = 12;
+pub(super) const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 const KIND_VAR: u32 = 14;
 const KIND_DATASEC: u32 = 15;
@@ -178,57 +179,20 @@ impl Btf {
     /// Number of arguments of a tracepoint (`btf_trace_NAME`, its context pointer not counted);
     /// `None` if the kernel has no such tracepoint.
     pub fn tracepoint_args(&self, name: &str) -> Option<usize> {
-        let wanted = format!("btf_trace_{name}");
-        let found = self
-            .types
-            .iter()
-            .filter_map(|&at| self.record(at as usize))
-            .find(|found| {
-                found.kind == KIND_TYPEDEF && self.name(found.at) == Some(wanted.as_bytes())
-            })?;
-        let pointer = self.resolve(found.size_or_type)?;
+        let pointer = self.resolve(self.id(KIND_TYPEDEF, &format!("btf_trace_{name}"))?)?;
         let prototype = self.resolve(pointer.size_or_type)?;
         (prototype.kind == KIND_FUNC_PROTO).then(|| prototype.vlen.saturating_sub(1))
     }
 
-    /// BTF with the same type ids in which only these functions and typedefs have their names and
-    /// everything else is nothing: all that a library needs to know what a program attaches to,
-    /// at a small part of the memory.
-    pub fn reduced_to(&self, names: &[String]) -> Vec<u8> {
-        const HEADER_BYTES: u32 = 24;
-        let mut strings = vec![0];
-        let mut types = Vec::with_capacity(self.types.len() * 12);
-        for &at in &self.types {
-            let kept = self.record(at as usize).filter(|found| {
-                matches!(found.kind, KIND_FUNC | KIND_TYPEDEF)
-                    && self
-                        .name(found.at)
-                        .is_some_and(|name| names.iter().any(|wanted| wanted.as_bytes() == name))
-            });
-            let [name, info, target] = match kept {
-                Some(found) => {
-                    let at = strings.len() as u32;
-                    strings.extend_from_slice(self.name(found.at).unwrap_or_default());
-                    strings.push(0);
-                    [at, found.kind << 24 | found.vlen as u32, found.size_or_type]
-                }
-                None => [0, KIND_CONST << 24, 0],
-            };
-            for word in [name, info, target] {
-                types.extend_from_slice(&word.to_ne_bytes());
-            }
-        }
-        let (types_len, strings_len) = (types.len() as u32, strings.len() as u32);
-        // Magic, version 1, no flags; then sizes and places of the two sections.
-        let mut data = Vec::with_capacity(types.len() + strings.len() + HEADER_BYTES as usize);
-        data.extend_from_slice(&MAGIC.to_ne_bytes());
-        data.extend_from_slice(&[1, 0]);
-        for word in [HEADER_BYTES, 0, types_len, types_len, strings_len] {
-            data.extend_from_slice(&word.to_ne_bytes());
-        }
-        data.append(&mut types);
-        data.append(&mut strings);
-        data
+    /// Id of the first type of this kind and name; `None` if the kernel has none.
+    pub(super) fn id(&self, kind: u32, name: &str) -> Option<u32> {
+        let wanted = |&at: &u32| {
+            let found = self.record(at as usize);
+            found.is_some_and(|found| found.kind == kind)
+                && self.name(at as usize) == Some(name.as_bytes())
+        };
+        let index = self.types.iter().position(wanted)?;
+        u32::try_from(index + 1).ok()
     }
 
     fn find(&self, structure: &str, path: &str) -> Option<(u32, u32)> {
@@ -374,27 +338,6 @@ mod tests {
             "bit-fields have no address"
         );
         assert_eq!(btf.offset("no_such_struct", "x"), None);
-    }
-
-    #[test]
-    fn a_reduction_keeps_ids_and_names() {
-        let Ok(btf) = Btf::of_kernel() else { return };
-        let wanted = ["bpf_iter_task", "btf_trace_sched_process_free"].map(str::to_owned);
-        let reduced = Btf::parse(btf.reduced_to(&wanted)).unwrap();
-        assert_eq!(reduced.types.len(), btf.types.len());
-        let named = |btf: &Btf, wanted: &str| {
-            btf.types.iter().position(|&at| {
-                btf.name(at as usize) == Some(wanted.as_bytes())
-                    && btf
-                        .record(at as usize)
-                        .is_some_and(|found| matches!(found.kind, KIND_FUNC | KIND_TYPEDEF))
-            })
-        };
-        for name in &wanted {
-            assert!(named(&btf, name).is_some());
-            assert_eq!(named(&reduced, name), named(&btf, name), "{name}");
-        }
-        assert_eq!(named(&reduced, "bpf_iter_tcp"), None);
     }
 
     #[test]

@@ -1,15 +1,20 @@
 //! The only code that calls bpf(2).
 //!
 //! ```text
+//! batch    a map of records, seen without system calls
 //! btf      members of kernel structures, read off the running kernel's BTF in one pass
+//! excerpt  of those types, what the library needs to attach programs
 //! globals  the values the objects' read-only globals take on this kernel
 //! object   one embedded object: load it, load and attach each program on its own
 //! objects  the embedded objects
 //! walker   an attached iterator, run once per cycle
+//! memory   keeping the heap small
 //! sys      the bpf(2) commands the library does not wrap
 //! ```
 
+mod batch;
 pub mod btf;
+mod excerpt;
 mod globals;
 mod memory;
 mod object;
@@ -17,7 +22,8 @@ pub mod objects;
 mod sys;
 mod walker;
 
+pub use batch::Batch;
 pub use globals::{Globals, RssLayout};
-pub use memory::give_back;
+pub use memory::{give_back, keep_small};
 pub use object::{Hook, Kernel, KernelError, LoadedObject, ObjectSpec, ProgramSpec, RingBytes};
 pub use walker::{Target, WalkError, Walker};

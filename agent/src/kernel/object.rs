@@ -16,7 +16,7 @@ use aya_log::EbpfLogger;
 
 use crate::model::{ProgramState, ProgramStatus};
 
-use super::{btf::Btf, globals::Globals, memory::give_back, objects};
+use super::{btf::Btf, excerpt, globals::Globals, memory::give_back, objects};
 
 /// Where a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +25,6 @@ pub enum Hook {
     Tracepoint(&'static str, usize),
     /// An iterator, run on demand.
     Iterator(&'static str),
-}
-
-impl Hook {
-    /// Name of the type that stands for the hook in the kernel's type information.
-    fn target(self) -> String {
-        match self {
-            Self::Tracepoint(name, _) => format!("btf_trace_{name}"),
-            Self::Iterator(kind) => format!("bpf_iter_{kind}"),
-        }
-    }
 }
 
 /// A program of an object.
@@ -119,9 +109,7 @@ impl Kernel {
                 Hook::Iterator(_) => None,
             })
             .collect();
-        let names: Vec<String> = hooks().map(Hook::target).collect();
-        let types = AyaBtf::parse(&btf.reduced_to(&names), aya::Endianness::default())
-            .context("cannot parse the kernel's type information")?;
+        let types = excerpt::of(&btf, hooks())?;
         // Lets a developer or the build's own check try objects that are not embedded.
         let overrides = std::env::var_os("HOSTLENS_EBPF_DIR").map(PathBuf::from);
         Ok(Self {
@@ -271,7 +259,7 @@ impl LoadedObject {
     /// Descriptor of a map.
     pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
         match self.ebpf.map(name)? {
-            Map::SkStorage(map) | Map::HashMap(map) | Map::Unsupported(map) => {
+            Map::SkStorage(map) | Map::HashMap(map) | Map::Array(map) | Map::Unsupported(map) => {
                 Some(map.fd().as_fd())
             }
             _ => None,

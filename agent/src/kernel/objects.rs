@@ -39,6 +39,7 @@ const SOCKET: &[&str] = &[
     "TP_WRITE_SEQ",
     "TP_SND_UNA",
     "SK_ERR",
+    "SEQ_COUNT",
 ];
 
 /// Members without which a process record would say something wrong.

@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use super::sys;
+use super::{Batch, sys};
 
 /// The kernel fills its own buffer of 32 KiB and hands it over whole if ours is at least as large.
 const BUFFER: usize = 64 * 1024;
@@ -80,6 +80,29 @@ impl Walker {
         self.drain(file, take)
     }
 
+    /// Walks once with a program that writes a byte for each record it puts into `batch`; `take`
+    /// gets the bytes of the records of each batch.
+    ///
+    /// # Errors
+    /// See [`WalkError`].
+    pub fn walk_batches(
+        &mut self,
+        batch: &Batch,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), WalkError> {
+        let mut file = self.open().map_err(WalkError::Open)?;
+        self.buffer.resize(BUFFER, 0);
+        // The kernel stops at the first record beyond what there is room for.
+        let room = batch.records().min(BUFFER);
+        loop {
+            match read_some(&mut file, &mut self.buffer[..room]) {
+                Ok(0) => return Ok(()),
+                Ok(records) => take(batch.first(records)),
+                Err(error) => return Err(WalkError::Read(error)),
+            }
+        }
+    }
+
     /// Reads an opened walk to its end, as [`Self::walk`].
     ///
     /// # Errors
@@ -92,7 +115,7 @@ impl Walker {
         self.buffer.resize(BUFFER, 0);
         let mut kept = 0;
         loop {
-            match file.read(&mut self.buffer[kept..]) {
+            match read_some(&mut file, &mut self.buffer[kept..]) {
                 Ok(0) => return Ok(()),
                 Ok(read) => {
                     let filled = kept + read;
@@ -104,11 +127,21 @@ impl Walker {
                         kept = 0;
                     }
                 }
-                Err(error)
-                    if matches!(error.kind(), io::ErrorKind::Interrupted)
-                        || error.raw_os_error() == Some(libc::EAGAIN) => {}
                 Err(error) => return Err(WalkError::Read(error)),
             }
+        }
+    }
+}
+
+/// A read that is repeated if it was interrupted, or came upon a million objects in a row without
+/// a record.
+fn read_some(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(buffer) {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::Interrupted)
+                    || error.raw_os_error() == Some(libc::EAGAIN) => {}
+            outcome => return outcome,
         }
     }
 }

@@ -104,12 +104,12 @@ fn tcp_walk(ctx: *mut c_void) -> i32 {
         }
         tcp::seed(&STATES, tp);
         match tcp::Sockets::get(&STATES, tp) {
-            Some(state) => tcp::walk(ctx, tp, state),
+            Some(state) => tcp::walk(tp, state, |record| iter::emit(ctx, record)),
             None => {
                 // The map is full: identity 0 tells user space to make one of the addresses.
                 let mut state: tcp::SockState = core::mem::zeroed();
                 state.place(tp);
-                tcp::walk(ctx, tp, &mut state);
+                tcp::walk(tp, &mut state, |record| iter::emit(ctx, record));
             }
         }
     }

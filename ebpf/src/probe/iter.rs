@@ -4,6 +4,8 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_seq_write;
 
+use crate::{offsets::at, probe::load::member};
+
 /// Pointer in a slot of the context; null at the end of a walk.
 ///
 /// # Safety
@@ -12,6 +14,19 @@ use aya_ebpf::helpers::generated::bpf_seq_write;
 pub unsafe fn slot(ctx: *const c_void, slot: usize) -> *const u8 {
     // SAFETY: promised by the caller.
     unsafe { ctx.cast::<*const u8>().add(slot).read_volatile() }
+}
+
+/// Number of bytes written since the reader last came.
+///
+/// # Safety
+/// `ctx` is an iterator context.
+#[inline(always)]
+pub unsafe fn written(ctx: *const c_void) -> u64 {
+    // SAFETY: `struct bpf_iter_meta` starts with the sequence file, which the verifier knows.
+    unsafe {
+        let file = slot(ctx, 0).cast::<*const u8>().read_volatile();
+        member(file, &at::SEQ_COUNT)
+    }
 }
 
 /// Writes a record to the reader; too little room makes the kernel call again with more.

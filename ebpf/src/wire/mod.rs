@@ -6,7 +6,7 @@ mod sock;
 mod task;
 
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
-pub use sock::{Direction, ListenBind, SockKind, SockRecord, SockTotals, tcp_state};
+pub use sock::{Direction, ListenBind, SOCK_BATCH, SockKind, SockRecord, SockTotals, tcp_state};
 pub use task::{TaskFlags, TaskKind, TaskRecord, TaskTotals, ThreadRecord};
 
 /// Value of a `u32` field that the running kernel could not tell.

@@ -146,6 +146,10 @@ pub struct SockRecord {
 }
 
 const _: () = assert!(size_of::<SockRecord>() == 120);
+
+/// Records of a walk that user space takes at once: a whole number of pages, and few enough that
+/// the kernel is not kept from other work for more than some milliseconds.
+pub const SOCK_BATCH: usize = 4096;
 // SAFETY: repr(C), plain integers and byte arrays, no padding (size asserted above).
 unsafe impl Record for SockRecord {}
 

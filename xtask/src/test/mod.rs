@@ -14,8 +14,8 @@ use tally::Tally;
 
 /// Package of the end-to-end tests.
 const END_TO_END: &str = "hostlens-tests";
-/// Tells the end-to-end tests where the binary is.
-const BINARY: &str = "HOSTLENS_BIN";
+/// Tells the end-to-end tests and the benchmark where the binary is.
+pub const BINARY: &str = "HOSTLENS_BIN";
 /// Tells the end-to-end tests that what cannot run is a failure.
 const REQUIRE: &str = "HOSTLENS_REQUIRE";
 

@@ -1,6 +1,7 @@
 //! TCP through socket storage: one walk over all sockets that carry it, in every namespace, and
 //! the final records of those that end in between.
 
+use hostlens_ebpf::wire::{SOCK_BATCH, SockRecord};
 use rustc_hash::FxHashSet;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::{
     collect::TcpSink,
-    kernel::{Kernel, LoadedObject, Target, WalkError, Walker, objects},
+    kernel::{Batch, Kernel, LoadedObject, Target, WalkError, Walker, objects},
     model::ProgramStatus,
 };
 
@@ -27,6 +28,7 @@ pub enum Seeded {
 /// The source.
 pub struct TcpBpf {
     walker: Walker,
+    batch: Batch,
     seeder: Walker,
     ends: Ends,
     seeded: FxHashSet<u32>,
@@ -49,8 +51,9 @@ impl TcpBpf {
             }
         }
         match Self::link(&mut object, ring_bytes) {
-            Ok((walker, seeder, ends)) => Ok(Self {
+            Ok((walker, batch, seeder, ends)) => Ok(Self {
                 walker,
+                batch,
                 seeder,
                 ends,
                 seeded: FxHashSet::default(),
@@ -60,11 +63,18 @@ impl TcpBpf {
         }
     }
 
-    fn link(object: &mut LoadedObject, ring_bytes: u32) -> anyhow::Result<(Walker, Walker, Ends)> {
+    fn link(
+        object: &mut LoadedObject,
+        ring_bytes: u32,
+    ) -> anyhow::Result<(Walker, Batch, Walker, Ends)> {
         let ends = Ends::take(object, ring_bytes)?;
         let sockets = object
             .map("SOCKETS")
             .ok_or_else(|| anyhow::anyhow!("no map SOCKETS"))?;
+        let batch = object
+            .map("SOCKET_BATCH")
+            .ok_or_else(|| anyhow::anyhow!("no map SOCKET_BATCH"))?;
+        let batch = Batch::map(batch, SOCK_BATCH, size_of::<SockRecord>())?;
         let walk = object
             .iterator("tcp_walk")
             .ok_or_else(|| anyhow::anyhow!("no tcp_walk"))?;
@@ -73,7 +83,7 @@ impl TcpBpf {
             .ok_or_else(|| anyhow::anyhow!("no tcp_seed"))?;
         let walker = Walker::link(walk, Target::Map(sockets))?;
         let seeder = Walker::link(seed, Target::All)?;
-        Ok((walker, seeder, ends))
+        Ok((walker, batch, seeder, ends))
     }
 
     /// Gives the older sockets of namespaces not seen before their storage. Sockets opened since
@@ -127,7 +137,9 @@ impl TcpBpf {
     /// # Errors
     /// The walk broke off; what came before was delivered.
     pub fn walk(&mut self, sink: &mut dyn TcpSink) -> Result<(), WalkError> {
-        self.walker.walk(|bytes| take_records(bytes, sink, |_| {}))
+        self.walker.walk_batches(&self.batch, |bytes| {
+            take_records(bytes, sink, |_| {});
+        })
     }
 
     /// Hands the final records that came in since the last call to the sink.

@@ -1,15 +1,10 @@
 //! A socket as the record user space reads.
 
-use core::ffi::c_void;
-
 use aya_ebpf::helpers::generated::bpf_skc_to_tcp_sock;
 
 use crate::{
     offsets::at,
-    probe::{
-        iter,
-        load::{bytes, member},
-    },
+    probe::load::{bytes, member},
     wire::{SockKind, SockRecord, tcp_state},
 };
 
@@ -93,9 +88,9 @@ pub fn measure(record: &mut SockRecord, sk: *const u8, state: &SockState) -> boo
 /// One socket of a walk; sockets whose end was already told are left out.
 ///
 /// # Safety
-/// `ctx` is an iterator context and `sk` a full socket of it.
+/// `sk` is a full socket of an iterator context.
 #[inline(always)]
-pub unsafe fn walk(ctx: *const c_void, sk: *const u8, state: &mut SockState) {
+pub unsafe fn walk(sk: *const u8, state: &mut SockState, emit: impl FnOnce(&SockRecord)) {
     // SAFETY: `sk` is a socket known to the verifier.
     let now: u8 = unsafe { member(sk, &at::SKC_STATE) };
     if state.ended == 1 || now == tcp_state::CLOSE {
@@ -122,8 +117,7 @@ pub unsafe fn walk(ctx: *const c_void, sk: *const u8, state: &mut SockState) {
     } else if !measure(&mut record, sk, state) {
         return;
     }
-    // SAFETY: promised by the caller.
-    unsafe { iter::emit(ctx, &record) };
+    emit(&record);
 }
 
 /// An empty record.

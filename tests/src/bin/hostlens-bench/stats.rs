@@ -15,9 +15,12 @@ impl Samples {
         self.sorted().first().copied().unwrap_or_default()
     }
 
-    /// Highest; 0 without a pass.
-    pub fn max(&self) -> f64 {
-        self.sorted().last().copied().unwrap_or_default()
+    /// How far the middle half of the passes spreads; 0 without a pass.
+    pub fn spread(&self) -> f64 {
+        let sorted = self.sorted();
+        let last = sorted.len().saturating_sub(1);
+        let at = |index: usize| sorted.get(index).copied().unwrap_or_default();
+        at(last - last / 4) - at(last / 4)
     }
 
     /// The one in the middle; 0 without a pass.
@@ -46,6 +49,14 @@ impl Samples {
 #[cfg(test)]
 mod tests {
     use super::Samples;
+
+    #[test]
+    fn one_outlier_is_no_spread() {
+        let samples = Samples(vec![2.0, 900.0, 1.0, 3.0, 4.0]);
+        assert_eq!(samples.spread(), 2.0);
+        assert_eq!(Samples(vec![7.0]).spread(), 0.0);
+        assert_eq!(Samples::default().spread(), 0.0);
+    }
 
     #[test]
     fn the_middle_of_odd_and_even() {

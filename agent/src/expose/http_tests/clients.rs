@@ -110,8 +110,9 @@ fn a_stalled_reader_is_cut_off_and_holds_up_nobody() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let scrapers = status()["scrapers"].clone();
-    assert_eq!(scrapers.as_array().unwrap().len(), 1, "{scrapers}");
-    assert_eq!(scrapers[0]["user_agent"], "quick");
+    // The socket buffers may have taken a whole response to the stalled one; it counts then too.
+    let quick = |scraper: &Value| scraper["user_agent"] == "quick";
+    assert!(scrapers.as_array().unwrap().iter().any(quick), "{scrapers}");
     let mut rest = Vec::new();
     let _ = stalled.read_to_end(&mut rest);
     assert!(rest.len() < 4 * full, "{} of 4 * {full}", rest.len());

@@ -72,23 +72,6 @@ fn an_idle_connection_is_closed() {
     assert_eq!(stream.read(&mut [0; 16]).unwrap(), 0);
 }
 
-/// Keeps the kernel from letting the buffer grow until a whole response fits.
-fn keep_receive_buffer_small(stream: &std::net::TcpStream) {
-    use std::os::fd::AsRawFd;
-    let bytes: libc::c_int = 4096;
-    // SAFETY: the option's value is an int that lives until the call returns.
-    let status = unsafe {
-        libc::setsockopt(
-            stream.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_RCVBUF,
-            (&raw const bytes).cast(),
-            size_of_val(&bytes) as libc::socklen_t,
-        )
-    };
-    assert_eq!(status, 0);
-}
-
 #[test]
 fn a_stalled_reader_is_cut_off_and_holds_up_nobody() {
     let server = Running::ready(Limits {
@@ -97,7 +80,6 @@ fn a_stalled_reader_is_cut_off_and_holds_up_nobody() {
     });
     server.store.put(2, fixture::wide(1_500, 1_500));
     let mut stalled = server.connect();
-    keep_receive_buffer_small(&stalled);
     // Far more than the socket buffers take.
     let request = "GET /metrics HTTP/1.1\r\nhost: x\r\nuser-agent: stalled\r\n\r\n".repeat(4);
     stalled.write_all(request.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! The loads. Each says [`READY`](super::helper::READY) once it holds, plays a round per line of
+//! The loads. Each says `READY` once it holds, plays a round per line of
 //! its standard input, and ends with it.
 
 mod pingpong;

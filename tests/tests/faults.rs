@@ -186,11 +186,11 @@ fn processes_may_die_before_they_are_named() {
     let user = NOBODY.to_string();
     let labels = [("process", "nameless.sh"), ("user", user.as_str())];
     agent.await_scrape("scripts by their names", PATIENCE, |scrape| {
-        let started = scrape.sum("hostlens_process_started_total", &labels);
-        println!("{started} of {children} under the script's name");
-        (started >= 0.99 * children)
+        let ended = scrape.sum("hostlens_process_exited_total", &labels);
+        println!("{ended} of {children} under the script's name");
+        (ended >= 0.99 * children)
             .then_some(())
-            .ok_or_else(|| format!("{started} of {children}"))
+            .ok_or_else(|| format!("{ended} of {children}"))
     });
     unimpressed(&agent);
 }

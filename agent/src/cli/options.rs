@@ -10,6 +10,13 @@ use crate::{
     engine::{EbpfMode, EngineOptions},
 };
 
+/// Peers exported by name, per direction.
+const PEERS: u32 = 100;
+/// Process groups exported by name.
+const PROCESSES: u32 = 300;
+/// As many as anyone may ask for.
+const ALL: u32 = 100_000;
+
 /// What to collect and how to group it.
 #[derive(Args, Clone, Debug)]
 pub struct CollectOptions {
@@ -28,13 +35,15 @@ pub struct CollectOptions {
     #[arg(long = "own-network", value_name = "CIDR|none")]
     pub own_networks: Vec<OwnNetwork>,
 
-    /// Peers shown by name, per direction; the lightest are folded into "other"
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub peer_budget: u32,
+    /// Peers shown by name, per direction; the lightest are folded into "other" [default: 100, in
+    /// top 100000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub peer_budget: Option<u32>,
 
-    /// Process groups shown by name; the lightest are folded into "other"
-    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub process_budget: u32,
+    /// Process groups shown by name; the lightest are folded into "other" [default: 300, in top
+    /// 100000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub process_budget: Option<u32>,
 
     /// Size of each ring buffer, bytes
     #[arg(long, value_name = "BYTES", value_parser = values::ring_bytes, hide = true)]
@@ -44,12 +53,14 @@ pub struct CollectOptions {
 impl CollectOptions {
     /// Settings of an engine, with single connections and processes if `details`.
     pub fn engine(&self, details: bool) -> EngineOptions {
+        // Who looks by hand wants the culprit, whatever its place; series cost nothing there.
+        let budget = |exported: u32| if details { ALL } else { exported };
         EngineOptions {
             ebpf: self.ebpf,
             ebpf_log: self.ebpf_log,
             networks: Networks::from_options(&self.own_networks),
-            peer_budget: self.peer_budget as usize,
-            process_budget: self.process_budget as usize,
+            peer_budget: self.peer_budget.unwrap_or(budget(PEERS)) as usize,
+            process_budget: self.process_budget.unwrap_or(budget(PROCESSES)) as usize,
             retention: Duration::from_secs(15 * 60),
             ring_bytes: self.ring_bytes,
             details,

@@ -341,7 +341,12 @@ fn choose(
         ),
         Err((hash_why, more)) => {
             refused.extend(more);
-            (diag(), Some(format!("{why}; {hash_why}")), refused)
+            let both = if why == hash_why {
+                why
+            } else {
+                format!("{why}; {hash_why}")
+            };
+            (diag(), Some(both), refused)
         }
     }
 }

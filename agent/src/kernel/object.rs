@@ -16,7 +16,7 @@ use aya_log::EbpfLogger;
 
 use crate::model::{ProgramState, ProgramStatus};
 
-use super::{btf::Btf, excerpt, globals::Globals, objects};
+use super::{btf::Btf, excerpt, globals::Globals, memory::give_back, objects};
 
 /// Where a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,9 @@ impl std::error::Error for KernelError {}
 
 /// Facts of the running kernel that loading needs; dropped once everything is loaded.
 pub struct Kernel {
-    btf: Btf,
+    /// Tracepoints that some program wants and this kernel has, with their number of arguments.
+    tracepoints: Vec<(&'static str, usize)>,
+    /// What programs attach to, and nothing else.
     types: AyaBtf,
     globals: Globals,
     overrides: Option<PathBuf>,
@@ -95,12 +97,23 @@ impl Kernel {
     pub fn probe(log: bool) -> anyhow::Result<Self> {
         let btf = Btf::of_kernel()?;
         let globals = Globals::resolve(&btf);
-        let hooks = objects::ALL.iter().flat_map(|object| object.programs);
-        let types = excerpt::of(&btf, hooks.map(|program| program.hook))?;
+        let hooks = || {
+            objects::ALL
+                .iter()
+                .flat_map(|spec| spec.programs)
+                .map(|spec| spec.hook)
+        };
+        let tracepoints = hooks()
+            .filter_map(|hook| match hook {
+                Hook::Tracepoint(name, _) => Some((name, btf.tracepoint_args(name)?)),
+                Hook::Iterator(_) => None,
+            })
+            .collect();
+        let types = excerpt::of(&btf, hooks())?;
         // Lets a developer or the build's own check try objects that are not embedded.
         let overrides = std::env::var_os("HOSTLENS_EBPF_DIR").map(PathBuf::from);
         Ok(Self {
-            btf,
+            tracepoints,
             types,
             globals,
             overrides,
@@ -113,11 +126,6 @@ impl Kernel {
         &self.globals
     }
 
-    /// Type information.
-    pub fn btf(&self) -> &Btf {
-        &self.btf
-    }
-
     /// Loads an object and, each on its own, its programs.
     ///
     /// # Errors
@@ -128,8 +136,8 @@ impl Kernel {
         spec: &ObjectSpec,
         rings: &[RingBytes],
     ) -> Result<LoadedObject, KernelError> {
-        let mut loader = EbpfLoader::new();
-        loader.btf(None).verifier_log_level(VerifierLogLevel::DEBUG);
+        let mut loader = bare_loader()?;
+        loader.verifier_log_level(VerifierLogLevel::DEBUG);
         for (name, value) in self.globals.values() {
             loader.override_global(name, value, false);
         }
@@ -179,7 +187,8 @@ impl Kernel {
         };
         let outcome = match (spec.hook, program) {
             (Hook::Tracepoint(name, args), Program::BtfTracePoint(program)) => {
-                match self.btf.tracepoint_args(name) {
+                let known = self.tracepoints.iter().find(|(known, _)| *known == name);
+                match known.map(|(_, args)| *args) {
                     None => {
                         return ProgramState::Unsupported(format!(
                             "this kernel has no tracepoint {name}"
@@ -314,6 +323,22 @@ impl LoadedObject {
             })
             .collect()
     }
+}
+
+/// A loader without the kernel's types: our objects hold no relocations against them. The library
+/// parses them all the same; on a thread of its own, what that leaves behind is in a heap of its
+/// own, of which nothing else keeps a part, and goes back whole.
+fn bare_loader() -> Result<EbpfLoader<'static>, KernelError> {
+    let made = std::thread::spawn(|| {
+        let mut loader = EbpfLoader::new();
+        loader.btf(None);
+        loader
+    });
+    let loader = made
+        .join()
+        .map_err(|_| KernelError("the loader could not be made".into()))?;
+    give_back();
+    Ok(loader)
 }
 
 fn member_of(global: &str) -> String {

@@ -81,9 +81,6 @@ const TASK_WALK: &[&str] = &[
     "TASK_REAL_PARENT",
 ];
 
-/// All of them.
-pub const ALL: [&ObjectSpec; 3] = [&TCP, &TCP_HASH, &TASKS];
-
 /// TCP with socket storage.
 pub const TCP: ObjectSpec = ObjectSpec {
     name: "tcp",
@@ -152,6 +149,9 @@ pub const TASKS: ObjectSpec = ObjectSpec {
         },
     ],
 };
+
+/// All of them.
+pub const ALL: [&ObjectSpec; 3] = [&TCP, &TCP_HASH, &TASKS];
 
 #[cfg(test)]
 mod tests {

@@ -37,7 +37,7 @@ const NO_WAKEUP: u64 = 1;
 /// Walk of all tasks (`struct bpf_iter__task`: meta, task).
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
-pub fn task_walk(ctx: *mut c_void) -> i32 {
+fn task_walk(ctx: *mut c_void) -> i32 {
     // SAFETY: the context has two slots; the task is null at the end of the walk.
     unsafe {
         let current = iter::slot(ctx, 1);

@@ -53,6 +53,10 @@ static SOCKETS: SkStorage = SkStorage {
 
 impl SkStorage {
     #[inline(always)]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the value is outside the program; the kernel hands it out"
+    )]
     fn lookup(&self, sk: *const u8, flags: u32) -> Option<&mut tcp::SockState> {
         // SAFETY: `sk` is a socket known to the verifier; the value, once there, lives as long as
         // the socket, and programs touch it only under the socket's own lock or in a walk.
@@ -98,8 +102,10 @@ pub fn tcp_state_changed(ctx: BtfTracePointContext) -> i32 {
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
     debug!(&ctx, "socket state {} -> {}", old, new);
     // SAFETY: the tracepoint's first argument is a socket.
-    if unsafe { is_tcp(sk) } {
-        tcp::on_transition(&SOCKETS, &ENDS, sk, old as u8, new as u8);
+    unsafe {
+        if is_tcp(sk) {
+            tcp::on_transition(&SOCKETS, &ENDS, sk, old as u8, new as u8);
+        }
     }
     0
 }
@@ -107,7 +113,7 @@ pub fn tcp_state_changed(ctx: BtfTracePointContext) -> i32 {
 /// Walk of all sockets with storage (`struct bpf_iter__bpf_sk_storage_map`: meta, map, sk, value).
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/bpf_sk_storage_map")]
-pub fn tcp_walk(ctx: *mut c_void) -> i32 {
+fn tcp_walk(ctx: *mut c_void) -> i32 {
     // SAFETY: the context has four slots; sk and value are null at the end of the walk.
     unsafe {
         let sk = iter::slot(ctx, 2);
@@ -129,7 +135,7 @@ pub fn tcp_walk(ctx: *mut c_void) -> i32 {
 /// (`struct bpf_iter__tcp`: meta, sk_common, uid).
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
-pub fn tcp_seed(ctx: *mut c_void) -> i32 {
+fn tcp_seed(ctx: *mut c_void) -> i32 {
     // SAFETY: the context has at least two slots; the socket is null at the end of the walk.
     unsafe {
         let sk = iter::slot(ctx, 1);

@@ -67,8 +67,10 @@ pub fn tcp_state_changed(ctx: BtfTracePointContext) -> i32 {
     let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
     debug!(&ctx, "socket state {} -> {}", old, new);
     // SAFETY: the tracepoint's first argument is a socket.
-    if unsafe { is_tcp(sk) } {
-        tcp::on_transition(&STATES, &ENDS, sk, old as u8, new as u8);
+    unsafe {
+        if is_tcp(sk) {
+            tcp::on_transition(&STATES, &ENDS, sk, old as u8, new as u8);
+        }
     }
     0
 }
@@ -83,7 +85,7 @@ pub fn tcp_destroyed(ctx: BtfTracePointContext) -> i32 {
 /// Walk of one namespace's sockets (`struct bpf_iter__tcp`: meta, sk_common, uid).
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
-pub fn tcp_walk(ctx: *mut c_void) -> i32 {
+fn tcp_walk(ctx: *mut c_void) -> i32 {
     // SAFETY: the context has at least two slots; the socket is null at the end of the walk.
     unsafe {
         let sk = iter::slot(ctx, 1);

@@ -78,13 +78,22 @@ impl Ends {
     }
 
     /// The group, by what was seen when the connection was opened; `None` if it was not.
-    pub fn group_seen(&self, record: &SockRecord, networks: &Networks) -> Option<(Side, PeerKey)> {
+    /// Without a word of how its listener is bound, that is looked up among those known.
+    pub fn group_seen(
+        &self,
+        record: &SockRecord,
+        listeners: &Listeners,
+        networks: &Networks,
+    ) -> Option<(Side, PeerKey)> {
         match Direction::from_wire(record.direction) {
             Direction::Unknown => None,
             Direction::Outbound => Some(self.outbound(networks)),
             Direction::Inbound => {
                 let bound = match ListenBind::from_wire(record.listen_bind) {
-                    ListenBind::Unknown | ListenBind::Exact => self.local_ip,
+                    ListenBind::Unknown => listeners
+                        .find(self.netns, self.local_ip, self.local_port)
+                        .unwrap_or(self.local_ip),
+                    ListenBind::Exact => self.local_ip,
                     ListenBind::AnyV4 => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
                     ListenBind::AnyV6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
                 };

@@ -207,7 +207,7 @@ impl TcpTable {
 
     pub(super) fn place(&mut self, record: &SockRecord, ended: bool) -> GroupRef {
         let ends = Ends::of(record);
-        if let Some((side, key)) = ends.group_seen(record, &self.config.networks) {
+        if let Some((side, key)) = ends.group_seen(record, &self.listeners, &self.config.networks) {
             return self.sides.join(side, key);
         }
         self.undecided.push(Undecided {

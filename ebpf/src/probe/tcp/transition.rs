@@ -24,8 +24,17 @@ pub trait End {
 }
 
 /// One state change.
+///
+/// # Safety
+/// `sk` is a socket known to the verifier.
 #[inline(always)]
-pub fn on_transition(sockets: &impl Sockets, end: &impl End, sk: *const u8, old: u8, new: u8) {
+pub unsafe fn on_transition(
+    sockets: &impl Sockets,
+    end: &impl End,
+    sk: *const u8,
+    old: u8,
+    new: u8,
+) {
     match new {
         tcp_state::SYN_SENT => opened(sockets, sk, Direction::Outbound, ListenBind::Unknown),
         tcp_state::LISTEN => listening(sockets, sk),
@@ -40,7 +49,7 @@ pub fn on_transition(sockets: &impl Sockets, end: &impl End, sk: *const u8, old:
         }
         tcp_state::ESTABLISHED => {
             if let Some(state) = sockets.get(sk) {
-                // SAFETY: `sk` is a socket known to the verifier.
+                // SAFETY: promised by the caller.
                 unsafe { state.place(sk) };
             }
         }
@@ -51,14 +60,17 @@ pub fn on_transition(sockets: &impl Sockets, end: &impl End, sk: *const u8, old:
 }
 
 /// Gives a socket that is older than the programs its state; true if it had none.
+///
+/// # Safety
+/// `sk` is a socket known to the verifier.
 #[inline(always)]
-pub fn seed(sockets: &impl Sockets, sk: *const u8) -> bool {
+pub unsafe fn seed(sockets: &impl Sockets, sk: *const u8) -> bool {
     if sockets.get(sk).is_some() {
         return false;
     }
     match sockets.get_or_create(sk) {
         Some(state) => {
-            // SAFETY: `sk` is a socket known to the verifier.
+            // SAFETY: promised by the caller.
             unsafe { state.begin(sk, Direction::Unknown, ListenBind::Unknown, 0) };
             true
         }

@@ -39,7 +39,7 @@ fn one_line(message: &str) -> String {
         .take_while(|line| !line.starts_with("Usage:"))
         .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
         .collect();
-    format!("{} (see --help)", parts.join(" "))
+    format!("{} (--help lists what there is)", parts.join(" "))
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
                        off]\n\nUsage: hostlens agent\n\nFor more information, try '--help'.\n";
         assert_eq!(
             one_line(message),
-            "error: invalid value 'x' for '--ebpf <MODE>' [possible values: auto, on, off] (see --help)"
+            "error: invalid value 'x' for '--ebpf <MODE>' [possible values: auto, on, off] (--help lists what there is)"
         );
     }
 }

@@ -72,7 +72,9 @@ fn a_living_process_is_asked_and_only_it() {
     let mut proc = ProcReader::new(Path::new("/proc"));
     let stat = loop {
         let stat = parse_stat(proc.read_once(running.id(), "stat").unwrap()).unwrap();
-        if stat.comm.starts_with(b"sh\0") {
+        // An execve sets the name first and shows the arguments later.
+        let arguments = proc.read_once(running.id(), "cmdline").unwrap();
+        if stat.comm.starts_with(b"sh\0") && !arguments.is_empty() {
             break stat;
         }
     };

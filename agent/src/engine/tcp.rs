@@ -52,6 +52,8 @@ pub struct TcpStage {
     unreadable: FxHashMap<u32, (String, Moment)>,
     time_wait: TimeWaitCollector,
     time_wait_failed: Option<String>,
+    /// TIME_WAIT sockets left out, over all cycles, as too many were held.
+    time_wait_lost: u64,
     malformed: u64,
 }
 
@@ -79,6 +81,7 @@ impl TcpStage {
             unreadable: FxHashMap::default(),
             time_wait: TimeWaitCollector::new(time_wait::DEFAULT_BUDGET),
             time_wait_failed: None,
+            time_wait_lost: 0,
             malformed: 0,
         }
     }
@@ -119,6 +122,7 @@ impl TcpStage {
             .errors
             .iter()
             .any(|error| Some(&error.inode) == alive.first());
+        self.time_wait_lost += outcome.beyond_limit;
         self.time_wait_failed = outcome
             .walk
             .errors
@@ -277,6 +281,10 @@ impl TcpStage {
     /// Losses.
     pub fn lost(&self) -> Vec<Lost> {
         let mut lost = self.table.lost_detail();
+        lost.push(Lost {
+            what: "time_wait",
+            count: self.time_wait_lost,
+        });
         let malformed = self.malformed + self.ends().map_or(0, |ends| ends.malformed());
         lost.push(Lost {
             what: "malformed",

@@ -24,6 +24,16 @@ pub use process::{ProcessCaps, ProcessConfig, ProcessTable};
 pub use store::Store;
 pub use tcp::{TcpConfig, TcpTable};
 
+use crate::model::Owner;
+
+/// Who a process is, by its identity; asked for the owners of sockets.
+pub trait Owners {
+    /// Group name and user of a process that lives or ended lately. `start_ns` (ns of
+    /// `CLOCK_BOOTTIME`) 0: whoever bears the id now. `None` until a walk or its final record has
+    /// told of it.
+    fn owner(&self, tgid: u32, start_ns: u64) -> Option<Owner>;
+}
+
 /// How a walk over all sockets or tasks went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WalkOutcome {

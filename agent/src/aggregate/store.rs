@@ -61,20 +61,9 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::model::{HostOverview, OwnStats};
 
     fn snapshot(sequence: u64) -> Snapshot {
-        Snapshot {
-            sequence,
-            at: SystemTime::UNIX_EPOCH,
-            interval: Duration::ZERO,
-            host: HostOverview::default(),
-            peers: Vec::new(),
-            processes: Vec::new(),
-            connections: Vec::new(),
-            members: Vec::new(),
-            own: OwnStats::default(),
-        }
+        Snapshot::empty(sequence, SystemTime::UNIX_EPOCH)
     }
 
     #[test]

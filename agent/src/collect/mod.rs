@@ -6,7 +6,9 @@ mod proc_file;
 pub mod process;
 pub mod tcp;
 
-use hostlens_ebpf::wire::{SockRecord, SockTotals, TaskRecord, TaskTotals, ThreadRecord};
+use hostlens_ebpf::wire::{
+    ListenRecord, RefusedKey, SockRecord, SockTotals, TaskRecord, TaskTotals, ThreadRecord,
+};
 
 /// Takes TCP sockets, living and ended; implemented by `aggregate`.
 pub trait TcpSink {
@@ -17,6 +19,16 @@ pub trait TcpSink {
     fn time_wait(&mut self, record: &SockRecord);
     /// Absolute overflow totals so far, summed over CPUs, by `Direction`.
     fn lost(&mut self, totals: &[SockTotals; 3]);
+}
+
+/// Takes listening sockets and what was turned away at the door; implemented by `aggregate`.
+pub trait DoorSink {
+    /// A listening socket as just polled, or its last record.
+    fn listener(&mut self, record: &ListenRecord);
+    /// Connection requests to a port where nobody listens: how many more were refused.
+    fn refused(&mut self, key: &RefusedKey, more: u64);
+    /// Refusals that found no room under a key of their own: how many more.
+    fn refused_elsewhere(&mut self, more: u64);
 }
 
 /// Takes processes, living and ended; implemented by `aggregate`.

@@ -173,23 +173,17 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::model::{HostOverview, OwnStats, Scope};
+    use crate::model::{OwnStats, Scope};
 
     fn snapshot(sources: Vec<SourceStatus>, scope: Scope) -> Snapshot {
         Snapshot {
-            sequence: 2,
-            at: SystemTime::UNIX_EPOCH,
             interval: Duration::from_secs(1),
-            host: HostOverview::default(),
-            peers: Vec::new(),
-            processes: Vec::new(),
-            connections: Vec::new(),
-            members: Vec::new(),
             own: OwnStats {
                 sources,
                 scope,
                 ..OwnStats::default()
             },
+            ..Snapshot::empty(2, SystemTime::UNIX_EPOCH)
         }
     }
 

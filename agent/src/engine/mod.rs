@@ -153,8 +153,6 @@ impl Engine {
         own.scope.memory_pending = self.process.memory_pending();
         own.held_series_sets = self.tcp.held() + self.process.held();
         Snapshot {
-            sequence: self.sequence,
-            at: at.wall,
             interval,
             host,
             peers,
@@ -162,6 +160,7 @@ impl Engine {
             connections,
             members,
             own,
+            ..Snapshot::empty(self.sequence, at.wall)
         }
     }
 }

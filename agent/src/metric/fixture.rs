@@ -19,10 +19,7 @@ use crate::model::*;
 /// A small snapshot that fills every family and shows every special case once.
 pub(crate) fn small() -> Snapshot {
     Snapshot {
-        sequence: 7,
-        at: UNIX_EPOCH + Duration::from_secs(1_800_000_000),
         interval: Duration::from_secs(5),
-        host: HostOverview::default(),
         peers: vec![
             peer(
                 PeerKey::Inbound {
@@ -71,9 +68,8 @@ pub(crate) fn small() -> Snapshot {
                 ..process(OTHER, OTHER)
             },
         ],
-        connections: Vec::new(),
-        members: Vec::new(),
         own: own(),
+        ..Snapshot::empty(7, UNIX_EPOCH + Duration::from_secs(1_800_000_000))
     }
 }
 
@@ -143,6 +139,7 @@ pub(crate) fn peer(key: PeerKey, rtt_ns: &[u64]) -> PeerRow {
     }
     PeerRow {
         key,
+        owner: None,
         held: false,
         live: true,
         connections: [Some(3), Some(0), Some(1), None, Some(2)],

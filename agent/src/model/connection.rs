@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use hostlens_ebpf::wire::Direction;
 
+use super::Owner;
+
 /// A connection as last seen. The exporter never keeps these.
 #[derive(Clone, Debug)]
 pub struct ConnectionRow {
@@ -19,6 +21,10 @@ pub struct ConnectionRow {
     pub remote_ip: IpAddr,
     /// Remote port.
     pub remote_port: u16,
+    /// Process that reads from it, else that opened it or its listener; `None` unknown.
+    pub owner: Option<Owner>,
+    /// That process's id; `None` unknown.
+    pub pid: Option<u32>,
     /// Inode number of the network namespace.
     pub netns: u32,
     /// State as `ss` prints it (`ESTAB`, `CLOSE-WAIT`, …).

@@ -2,22 +2,36 @@
 //! read nothing else.
 
 mod connection;
+mod dns;
 mod histogram;
+mod listener;
 mod own;
+mod owner;
 mod peer;
 mod process;
 mod server;
+mod service;
 mod snapshot;
 
 pub use connection::ConnectionRow;
+pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
+pub use listener::{
+    ListenSettings, ListenerKey, ListenerRates, ListenerRow, RefusedKey, RefusedRow, Saturation,
+    SaturationReason,
+};
 pub use own::{
     Budget, CrossCheck, Lost, MapFill, OwnStats, ProgramState, ProgramStatus, Scope, SourceStatus,
     Stage,
 };
+pub use owner::{Owner, UNKNOWN};
 pub use peer::{ConnectionState, PeerKey, PeerRates, PeerRow, Remote};
 pub use process::{ExitReason, MemberRow, Memory, ProcessId, ProcessRates, ProcessRow};
 pub use server::{FormatStats, ServerStats};
+pub use service::{
+    AbortCause, CloseReason, ConnectError, FailureKey, FailureRow, Heaviest, PortUseRow,
+    ServiceKey, ServiceRates, ServiceRow, UpstreamRow,
+};
 pub use snapshot::{BirthGate, HostOverview, Snapshot};
 
 /// A label set is shown under this value once it is beyond its budget or outside the own networks.

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use hostlens_ebpf::wire::Direction;
 
-use super::{Histogram, QUANTILES};
+use super::{Histogram, Owner, QUANTILES};
 
 /// The remote end of a group of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,6 +88,9 @@ impl ConnectionState {
 pub struct PeerRow {
     /// Identity.
     pub key: PeerKey,
+    /// The rest of the identity where peers are told apart by process (`--tcp-process-label`);
+    /// `None` where they are not, and for all groups beyond the budget.
+    pub owner: Option<Owner>,
     /// Counters and histogram are to be exposed as 0: some scraper has not seen their birth yet.
     pub held: bool,
     /// Has connections now; without any its gauges are absent.

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{ConnectionRow, MemberRow, OwnStats, PeerRow, ProcessRow};
+use super::{
+    ConnectionRow, DnsRow, FailureRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow,
+    PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
+};
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
 #[derive(Clone, Debug)]
@@ -17,6 +20,22 @@ pub struct Snapshot {
     pub host: HostOverview,
     /// TCP groups, heaviest first within a direction, `other` last.
     pub peers: Vec<PeerRow>,
+    /// Listeners, heaviest first, `other` last.
+    pub listeners: Vec<ListenerRow>,
+    /// What a full accept queue does here.
+    pub listen_settings: ListenSettings,
+    /// Lives of connections, heaviest first within a direction, `other` last.
+    pub services: Vec<ServiceRow>,
+    /// Attempts to connect that failed, heaviest first, `other` last.
+    pub failures: Vec<FailureRow>,
+    /// Connection requests we refused, heaviest first, `other` last.
+    pub refused: Vec<RefusedRow>,
+    /// Pools of peers, most uneven first.
+    pub upstreams: Vec<UpstreamRow>,
+    /// Local ports in use, fullest first.
+    pub port_use: Vec<PortUseRow>,
+    /// Name resolution, heaviest first, `other` last; empty unless asked for.
+    pub dns: Vec<DnsRow>,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
     /// Live connections; empty unless details were asked for.
@@ -25,6 +44,31 @@ pub struct Snapshot {
     pub members: Vec<MemberRow>,
     /// The agent itself.
     pub own: OwnStats,
+}
+
+impl Snapshot {
+    /// A cycle that saw nothing.
+    pub fn empty(sequence: u64, at: SystemTime) -> Self {
+        Self {
+            sequence,
+            at,
+            interval: Duration::ZERO,
+            host: HostOverview::default(),
+            peers: Vec::new(),
+            listeners: Vec::new(),
+            listen_settings: ListenSettings::default(),
+            services: Vec::new(),
+            failures: Vec::new(),
+            refused: Vec::new(),
+            upstreams: Vec::new(),
+            port_use: Vec::new(),
+            dns: Vec::new(),
+            processes: Vec::new(),
+            connections: Vec::new(),
+            members: Vec::new(),
+            own: OwnStats::default(),
+        }
+    }
 }
 
 /// One line about the host, from `/proc`. Absent fields could not be read.

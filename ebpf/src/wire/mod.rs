@@ -2,15 +2,22 @@
 //! sizes asserted: a record is copied as bytes and read back as the same type.
 
 mod exec;
+mod listen;
 mod sock;
 mod task;
 
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
-pub use sock::{Direction, ListenBind, SOCK_BATCH, SockKind, SockRecord, SockTotals, tcp_state};
+pub use listen::{ListenRecord, RefusedKey};
+pub use sock::{
+    Direction, ListenBind, SOCK_BATCH, SockFlags, SockKind, SockRecord, SockTotals, tcp_state,
+};
 pub use task::{TaskFlags, TaskKind, TaskRecord, TaskTotals, ThreadRecord};
 
 /// Value of a `u32` field that the running kernel could not tell.
 pub const UNKNOWN_U32: u32 = u32::MAX;
+
+/// Value of a `u64` field that the running kernel could not tell.
+pub const UNKNOWN_U64: u64 = u64::MAX;
 
 /// Marks types that may be read from any byte pattern of their size.
 ///

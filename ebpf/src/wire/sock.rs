@@ -15,6 +15,32 @@ pub enum SockKind {
     LastRtt = 2,
     /// A connection attempt that ended before it was established.
     Failed = 3,
+    /// What the application never read of a connection that ended earlier with
+    /// [`SockFlags::UNREAD_LATER`]: identity, owner and `unread` alone are set.
+    Unread = 4,
+}
+
+/// Bits of [`SockRecord::flags`].
+pub struct SockFlags;
+
+impl SockFlags {
+    /// An application holds or held the socket: never set for a connection that nobody accepted.
+    pub const ACCEPTED: u8 = 1;
+    /// The owner is the process that read from the socket, not merely the one that opened it or
+    /// its listener.
+    pub const OWNER_READ: u8 = 1 << 1;
+    /// The process that closed the socket was dying.
+    pub const OWNER_DYING: u8 = 1 << 2;
+    /// The connection was reset with bytes unread that the application may still read: `unread`
+    /// is 0 here and follows in a [`SockKind::Unread`] record, if any are left.
+    pub const UNREAD_LATER: u8 = 1 << 3;
+    /// No local port was ever chosen: the attempt found none free.
+    pub const NO_PORT: u8 = 1 << 4;
+    /// `SO_LINGER` was set.
+    pub const LINGER: u8 = 1 << 5;
+    /// The attempt failed inside `connect()`, before anything was sent: `error` is what the route
+    /// to the peer gives.
+    pub const LOCAL: u8 = 1 << 6;
 }
 
 /// Who opened the connection.
@@ -100,6 +126,15 @@ pub struct SockRecord {
     pub bytes_retrans: u64,
     /// Payload bytes received (`tcp_sock.bytes_received`, without the peer's FIN).
     pub bytes_received: u64,
+    /// Start of the process `owner_tgid`, ns of `CLOCK_BOOTTIME`: together they identify it. 0
+    /// unknown.
+    pub owner_start_ns: u64,
+    /// `CLOCK_MONOTONIC` ns at which the handshake was completed; 0 if it was not, or not seen.
+    pub established_ns: u64,
+    /// `CLOCK_MONOTONIC` ns of the end; 0 in a walk.
+    pub ended_ns: u64,
+    /// [`SockRecord::id`] of the listener that took an inbound connection; 0 unknown.
+    pub listener: u64,
     /// Local address; IPv4 in its IPv6-mapped form.
     pub local_addr: [u8; 16],
     /// Remote address; IPv4 in its IPv6-mapped form. Zero for listeners.
@@ -123,7 +158,7 @@ pub struct SockRecord {
     /// Bytes written and not yet acknowledged; on a listener the backlog limit
     /// (`sk_max_ack_backlog`).
     pub unacked: u32,
-    /// Process that opened the socket or its listener; 0 unknown.
+    /// Process that reads the socket, else that opened it or its listener; 0 unknown.
     pub owner_tgid: u32,
     /// Local port.
     pub local_port: u16,
@@ -143,9 +178,17 @@ pub struct SockRecord {
     pub v6: u8,
     /// `sk_err` at the end: errno or 0.
     pub error: u16,
+    /// `sk_err_soft` at the end: what the network last said (ICMP), errno or 0.
+    pub soft_error: u16,
+    /// [`SockFlags`].
+    pub flags: u8,
+    /// Retransmissions in a row without an answer (`icsk_retransmits`).
+    pub retransmits: u8,
+    /// Zero.
+    pub reserved: [u8; 4],
 }
 
-const _: () = assert!(size_of::<SockRecord>() == 120);
+const _: () = assert!(size_of::<SockRecord>() == 160);
 
 /// Records of a walk that user space takes at once: a whole number of pages, and few enough that
 /// the kernel is not kept from other work for more than some milliseconds.

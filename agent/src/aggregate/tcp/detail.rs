@@ -76,6 +76,8 @@ impl Detail {
             local_port: ends.local_port,
             remote_ip: ends.remote_ip,
             remote_port: ends.remote_port,
+            owner: None,
+            pid: (record.owner_tgid > 0).then_some(record.owner_tgid),
             netns: ends.netns,
             state: state_name(connection.state),
             rtt_ns: (record.srtt_us > 0).then(|| micros(record.srtt_us)),

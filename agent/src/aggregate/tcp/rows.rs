@@ -178,6 +178,7 @@ fn peer_row(
     let [sent_rate, received_rate] = account.rates;
     PeerRow {
         key: view.key.copied().unwrap_or(PeerKey::Folded(direction)),
+        owner: None,
         held: view.held,
         live: view.live,
         connections,

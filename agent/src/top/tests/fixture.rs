@@ -83,6 +83,7 @@ fn ip(text: &str) -> IpAddr {
 fn peer(key: PeerKey, p50: Option<f64>) -> PeerRow {
     PeerRow {
         key,
+        owner: None,
         held: false,
         live: true,
         connections: [Some(12), Some(1), Some(0), Some(40), None],
@@ -111,6 +112,8 @@ fn connection(id: u64, remote: &str, port: u16, rtt_ns: Option<u64>) -> Connecti
         local_port: 5432,
         remote_ip: ip(remote),
         remote_port: port,
+        owner: None,
+        pid: None,
         netns: 4_026_531_840,
         state: "ESTAB",
         rtt_ns,
@@ -137,15 +140,8 @@ fn source(signal: &'static str, source: &'static str) -> SourceStatus {
 /// Without a process, a connection or a readable `/proc`.
 pub fn empty() -> Snapshot {
     Snapshot {
-        sequence: 2,
-        at: UNIX_EPOCH + Duration::from_millis(1_763_800_000_250),
         interval: Duration::from_secs(2),
-        host: HostOverview::default(),
-        peers: Vec::new(),
-        processes: Vec::new(),
-        connections: Vec::new(),
-        members: Vec::new(),
-        own: OwnStats::default(),
+        ..Snapshot::empty(2, UNIX_EPOCH + Duration::from_millis(1_763_800_000_250))
     }
 }
 

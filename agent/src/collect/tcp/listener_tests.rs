@@ -190,6 +190,64 @@ fn a_full_queue_drops_and_the_attempt_given_up_is_no_failure_of_the_network() {
 }
 
 #[test]
+fn clients_turned_away_by_a_reset_are_counted_for_the_listener() {
+    with_each(|observed| {
+        let Some(server) = std::thread::spawn(overflow_with_resets).join().unwrap() else {
+            return;
+        };
+        let end = last(observed, server.port());
+        assert_eq!((end.established, end.resets), (1, 2), "{end:?}");
+        assert!(end.drops >= 2);
+        let names: Vec<_> = observed.told.refused.keys().collect();
+        assert!(names.iter().all(|key| key.local_port != server.port()));
+    });
+}
+
+/// In a namespace of the calling thread: three clients, whose handshakes are completed by their
+/// first data, for a queue that holds one. `None`, with a message, where none can be made.
+fn overflow_with_resets() -> Option<SocketAddr> {
+    // SAFETY: it changes the calling thread alone, which ends with this.
+    if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
+        println!("SKIP: a network namespace needs root");
+        return None;
+    }
+    let mut up = std::process::Command::new("ip");
+    assert!(
+        up.args(["link", "set", "lo", "up"])
+            .status()
+            .unwrap()
+            .success()
+    );
+    std::fs::write("/proc/sys/net/ipv4/tcp_abort_on_overflow", "1").unwrap();
+    let (listener, server) = listen(8);
+    let seconds: i32 = 5;
+    // SAFETY: the value lives until the call returns and is as large as said.
+    let status = unsafe {
+        libc::setsockopt(
+            listener.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            (&raw const seconds).cast(),
+            size_of::<i32>() as u32,
+        )
+    };
+    assert_eq!(status, 0);
+    let mut clients = [0; 3].map(|_| TcpStream::connect(server).unwrap());
+    // As many requests wait as the limit says, and no more: it is lowered once they do.
+    // SAFETY: a descriptor of ours.
+    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+    for client in &mut clients {
+        client.write_all(b"request").unwrap();
+    }
+    let failed = clients.iter().filter(|client| {
+        let error = client.take_error().unwrap();
+        error.is_some_and(|error| error.raw_os_error() == Some(libc::ECONNRESET))
+    });
+    assert_eq!(failed.count(), 2);
+    Some(server)
+}
+
+#[test]
 fn refusals_are_counted_by_address_and_port() {
     with_each(|observed| {
         for bound in ["127.0.0.1:0", "[::1]:0"] {

@@ -44,7 +44,10 @@ fn the_dead_are_named_for_a_while_however_they_ended() {
     rig.cycle(&[]);
     rig.cycle(&[]);
     assert_eq!(rig.table.tracked(), 0);
-    assert_eq!(rig.table.owner(9, vanishes.start_ns), owner("sleep", "root"));
+    assert_eq!(
+        rig.table.owner(9, vanishes.start_ns),
+        owner("sleep", "root")
+    );
     // The next bearer of an id is not taken for the last.
     let next = TaskRecord {
         start_ns: rig.now.boot_ns,

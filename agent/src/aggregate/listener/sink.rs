@@ -33,6 +33,7 @@ impl DoorSink for ListenerTable {
         };
         // One that seemed to have gone is there after all.
         socket.ended = None;
+        socket.missed = 0;
         if socket.seen != poll || !known {
             socket.seen = poll;
             self.polled += 1;

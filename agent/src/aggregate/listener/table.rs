@@ -103,9 +103,7 @@ impl ListenerTable {
         let poll = self.polls.total;
         let mut gone = Vec::new();
         for (&id, socket) in &mut self.sockets {
-            if socket.seen == poll {
-                socket.missed = 0;
-            } else if socket.ended.is_none() {
+            if socket.seen != poll && socket.ended.is_none() {
                 socket.missed += 1;
                 if socket.missed >= GONE {
                     gone.push(id);
@@ -291,15 +289,14 @@ impl ListenerTable {
         self.somaxconn.get(&netns).copied().flatten()
     }
 
-    /// Takes `net.core.somaxconn` of the network namespaces in use; `None`: it could not be read.
-    pub fn set_somaxconn(&mut self, settings: impl Iterator<Item = (u32, Option<u64>)>) {
+    /// Takes `net.core.somaxconn` of the network namespaces (inode numbers) in which someone
+    /// listens; `None`: it could not be read.
+    pub fn set_somaxconn(&mut self, of: impl Fn(u32) -> Option<u64>) {
         self.somaxconn.clear();
-        self.somaxconn.extend(settings);
-    }
-
-    /// Network namespaces (inode numbers) in which someone listens.
-    pub fn namespaces(&self) -> FxHashSet<u32> {
-        self.sockets.values().map(|socket| socket.netns).collect()
+        for socket in self.sockets.values() {
+            let netns = socket.netns;
+            self.somaxconn.entry(netns).or_insert_with(|| of(netns));
+        }
     }
 
     /// The sockets whose holders are worth knowing. `out` is cleared first.
@@ -313,6 +310,11 @@ impl ListenerTable {
             inode: socket.inode,
             owner: socket.owner,
         }));
+    }
+
+    /// What was found of the processes that hold a socket.
+    pub fn holders(&self, id: u64) -> Option<&Holders> {
+        self.sockets.get(&id)?.holders.as_ref()
     }
 
     /// Takes what was found of the processes that hold a socket.

@@ -72,7 +72,7 @@ impl TaskSampler {
     /// since the look before. The first look at a process tells nothing yet.
     pub fn sample_within(
         &mut self,
-        watched: &[(u64, &Holders)],
+        watched: &[(u64, Holders)],
         at: Moment,
         budget: Duration,
         mut each: impl FnMut(u64, TaskUse),
@@ -230,7 +230,7 @@ mod tests {
         write(&root, 7, 8, "0 0 0\n");
         write(&root, 9, 9, "5 6 7\n");
         let (one, both) = (holders(&[7]), holders(&[7, 9]));
-        let watched = [(1, &one), (2, &both)];
+        let watched = [(1, one), (2, both)];
         let mut sampler = TaskSampler::new(&root);
         let mut seen = Vec::new();
         sampler.sample_within(&watched, at(1), LONG, |id, used| seen.push((id, used)));
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_budget_leaves_out_and_starts_with_those_next_time() {
         let (one, other) = (holders(&[u32::MAX]), holders(&[u32::MAX - 1]));
-        let watched = [(1, &one), (2, &other)];
+        let watched = [(1, one), (2, other)];
         let mut sampler = TaskSampler::default();
         let mut seen = Vec::new();
         for second in 0..4 {

@@ -75,8 +75,6 @@ impl Host {
         };
         host.known.0.insert(10, "web");
         host.known.0.insert(20, "db");
-        host.table
-            .set_somaxconn([(1, Some(4096)), (2, Some(4096))].into_iter());
         host.cycle(&mut []);
         host
     }
@@ -94,6 +92,7 @@ impl Host {
     /// The end of a cycle.
     fn finish(&mut self) -> Vec<ListenerRow> {
         self.now = self.now.plus(Duration::from_millis(1));
+        self.table.set_somaxconn(|_| Some(4096));
         self.table.finish(self.now, &self.known, true);
         self.sequence += 1;
         self.table.rows(self.sequence, BirthGate::default())

@@ -1,0 +1,199 @@
+//! Listening sockets: polled between cycles, their holders found and their rows made once per
+//! cycle.
+
+use std::time::{Duration, Instant};
+
+use super::{options::EngineOptions, stages::Stages};
+use crate::{
+    aggregate::{ListenerConfig, ListenerTable, Owners},
+    clock::Moment,
+    collect::{
+        DoorSink,
+        listen::{Family, HolderFinder, Holders, Sought, TaskSampler},
+        tcp::{netns::Namespace, settings::SettingsCache},
+    },
+    model::{BirthGate, Budget, ListenSettings, ListenerRow, Lost, RefusedRow, SourceStatus},
+};
+
+/// Label sets of listeners, and of refusals, by name.
+const BUDGET: usize = 100;
+/// Distance of two looks at the tasks that accept.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Time for one such look.
+const LOOK_BUDGET: Duration = Duration::from_millis(3);
+/// Time per cycle for finding holders.
+const HOLDERS_BUDGET: Duration = Duration::from_millis(5);
+
+/// How one poll of the listening sockets went.
+#[derive(Clone, Debug, Default)]
+pub struct Polled {
+    /// All were seen.
+    pub complete: bool,
+}
+
+/// The door: who listens, and who is turned away.
+pub struct DoorStage {
+    table: ListenerTable,
+    settings: SettingsCache,
+    listen: ListenSettings,
+    holders: HolderFinder,
+    tasks: TaskSampler,
+    looked: Option<Moment>,
+    sought: Vec<Sought>,
+    standing: Vec<u64>,
+    /// Time of the polls since the last cycle, and of the looks at tasks.
+    polling: Duration,
+    looking: Duration,
+}
+
+impl DoorStage {
+    /// Nobody has been seen yet.
+    pub fn start(options: &EngineOptions) -> Self {
+        Self {
+            table: ListenerTable::new(ListenerConfig {
+                budget: BUDGET,
+                refused_budget: BUDGET,
+                retention: options.retention,
+            }),
+            settings: SettingsCache::default(),
+            listen: ListenSettings::default(),
+            holders: HolderFinder::default(),
+            tasks: TaskSampler::default(),
+            looked: None,
+            sought: Vec::new(),
+            standing: Vec::new(),
+            polling: Duration::ZERO,
+            looking: Duration::ZERO,
+        }
+    }
+
+    /// One poll by `source`, to be called at least ten times a second; once a second a look at the
+    /// tasks that do not come to accept.
+    pub fn poll(&mut self, source: impl FnOnce(&mut dyn DoorSink) -> Polled) {
+        let start = Instant::now();
+        let at = Moment::now();
+        self.table.begin_poll(at);
+        let polled = source(&mut self.table);
+        self.table.end_poll(polled.complete);
+        self.polling += start.elapsed();
+        if self
+            .looked
+            .is_none_or(|looked| at.since(looked) >= LOOK_EVERY)
+        {
+            self.looked = Some(at);
+            self.look(at);
+        }
+    }
+
+    fn look(&mut self, at: Moment) {
+        let start = Instant::now();
+        let mut standing = std::mem::take(&mut self.standing);
+        self.table.standing(&mut standing);
+        let watched: Vec<(u64, Holders)> = standing
+            .iter()
+            .filter_map(|id| Some((*id, self.table.holders(*id)?.clone())))
+            .collect();
+        let table = &mut self.table;
+        self.tasks
+            .sample_within(&watched, at, LOOK_BUDGET, |id, used| {
+                table.note_tasks(id, used);
+            });
+        self.standing = standing;
+        self.looking += start.elapsed();
+    }
+
+    /// The end of a cycle: names, holders, settings. `complete`: the walk over processes was, so
+    /// that who is not known now may never be.
+    pub fn cycle(
+        &mut self,
+        owners: &dyn Owners,
+        complete: bool,
+        family: impl FnOnce() -> Family,
+        namespaces: &[Namespace],
+        stages: &mut Stages,
+    ) {
+        stages.book("listener_poll", std::mem::take(&mut self.polling));
+        stages.book("listener_tasks", std::mem::take(&mut self.looking));
+        let now = Moment::now();
+        self.settings.refresh(namespaces, now);
+        let settings = &self.settings;
+        self.table
+            .set_somaxconn(|netns| settings.of(netns).somaxconn);
+        if let Some(own) = namespaces.iter().find(|namespace| namespace.own) {
+            let own = self.settings.of(own.inode);
+            self.listen = ListenSettings {
+                abort_on_overflow: own.abort_on_overflow,
+                somaxconn: own.somaxconn,
+            };
+        }
+        self.table.finish(now, owners, complete);
+        stages.mark("listener_aggregate");
+        self.table.sought(&mut self.sought);
+        if !self.sought.is_empty() {
+            let table = &mut self.table;
+            self.holders.find_within(
+                &self.sought,
+                &mut family(),
+                now,
+                HOLDERS_BUDGET,
+                |id, holders| table.set_holders(id, holders),
+            );
+        }
+        stages.mark("listener_holders");
+    }
+
+    /// Rows of listeners.
+    pub fn rows(&mut self, sequence: u64, gate: BirthGate) -> Vec<ListenerRow> {
+        self.table.rows(sequence, gate)
+    }
+
+    /// Rows of refused connection requests.
+    pub fn refused(&mut self, sequence: u64, gate: BirthGate) -> Vec<RefusedRow> {
+        self.table.refused_rows(sequence, gate)
+    }
+
+    /// What a full queue does in our own network namespace.
+    pub fn settings(&self) -> ListenSettings {
+        self.listen
+    }
+
+    /// The table, for connections to tell who accepted them.
+    pub fn table_mut(&mut self) -> &mut ListenerTable {
+        &mut self.table
+    }
+
+    /// Where who accepts comes from.
+    pub fn sources(&self) -> Vec<SourceStatus> {
+        let (unreadable, left) = (self.holders.unreadable(), self.holders.left_out());
+        let degraded = if unreadable > 0 {
+            Some(format!(
+                "descriptors of {unreadable} processes are not readable without CAP_SYS_PTRACE"
+            ))
+        } else {
+            (left > 0).then(|| format!("{left} processes are left to the next cycles"))
+        };
+        vec![SourceStatus {
+            signal: "tcp_acceptors",
+            source: "procfs",
+            degraded,
+        }]
+    }
+
+    /// Losses.
+    pub fn lost(&self) -> Vec<Lost> {
+        vec![Lost {
+            what: "listener_tasks",
+            count: self.tasks.left_out(),
+        }]
+    }
+
+    /// Budgets.
+    pub fn budgets(&self) -> Vec<Budget> {
+        self.table.budgets()
+    }
+
+    /// Label sets held at 0.
+    pub fn held(&self) -> u64 {
+        self.table.held()
+    }
+}

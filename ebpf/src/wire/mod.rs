@@ -7,7 +7,9 @@ mod sock;
 mod task;
 
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
-pub use listen::{ListenRecord, RefusedKey};
+pub use listen::{
+    DoorTotals, LISTENERS, ListenElement, ListenRecord, REFUSED, RefusedElement, RefusedKey,
+};
 pub use sock::{
     Direction, ListenBind, SOCK_BATCH, SockFlags, SockKind, SockRecord, SockTotals, tcp_state,
 };

@@ -3,12 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::{options::EngineOptions, stages::Stages};
+use super::{
+    options::EngineOptions,
+    stages::Stages,
+    tcp::{DoorPoll, TcpStage},
+};
 use crate::{
     aggregate::{ListenerConfig, ListenerTable, Owners},
     clock::Moment,
     collect::{
-        DoorSink,
         listen::{Family, HolderFinder, Holders, Sought, TaskSampler},
         tcp::{netns::Namespace, settings::SettingsCache},
     },
@@ -24,16 +27,11 @@ const LOOK_BUDGET: Duration = Duration::from_millis(3);
 /// Time per cycle for finding holders.
 const HOLDERS_BUDGET: Duration = Duration::from_millis(5);
 
-/// How one poll of the listening sockets went.
-#[derive(Clone, Debug, Default)]
-pub struct Polled {
-    /// All were seen.
-    pub complete: bool,
-}
-
 /// The door: who listens, and who is turned away.
 pub struct DoorStage {
     table: ListenerTable,
+    /// How the last poll went.
+    polled: DoorPoll,
     settings: SettingsCache,
     listen: ListenSettings,
     holders: HolderFinder,
@@ -55,6 +53,7 @@ impl DoorStage {
                 refused_budget: BUDGET,
                 retention: options.retention,
             }),
+            polled: DoorPoll::default(),
             settings: SettingsCache::default(),
             listen: ListenSettings::default(),
             holders: HolderFinder::default(),
@@ -67,14 +66,14 @@ impl DoorStage {
         }
     }
 
-    /// One poll by `source`, to be called at least ten times a second; once a second a look at the
-    /// tasks that do not come to accept.
-    pub fn poll(&mut self, source: impl FnOnce(&mut dyn DoorSink) -> Polled) {
+    /// One poll, to be made at least ten times a second; once a second a look at the tasks that do
+    /// not come to accept.
+    pub fn poll(&mut self, tcp: &mut TcpStage) {
         let start = Instant::now();
         let at = Moment::now();
         self.table.begin_poll(at);
-        let polled = source(&mut self.table);
-        self.table.end_poll(polled.complete);
+        self.polled = tcp.poll_door(&mut self.table);
+        self.table.end_poll(self.polled.listeners.is_none());
         self.polling += start.elapsed();
         if self
             .looked
@@ -162,21 +161,42 @@ impl DoorStage {
         &mut self.table
     }
 
-    /// Where who accepts comes from.
-    pub fn sources(&self) -> Vec<SourceStatus> {
+    /// Sources of listeners, of refusals and of who accepts; `by_kernel`: the first two come from
+    /// kernel programs, if they come at all.
+    pub fn sources(&self, by_kernel: bool) -> Vec<SourceStatus> {
         let (unreadable, left) = (self.holders.unreadable(), self.holders.left_out());
-        let degraded = if unreadable > 0 {
+        let acceptors = if unreadable > 0 {
             Some(format!(
                 "descriptors of {unreadable} processes are not readable without CAP_SYS_PTRACE"
             ))
         } else {
             (left > 0).then(|| format!("{left} processes are left to the next cycles"))
         };
-        vec![SourceStatus {
-            signal: "tcp_acceptors",
-            source: "procfs",
-            degraded,
-        }]
+        let source = |degraded: &Option<String>, kernel: &'static str, other: &'static str| {
+            match (degraded, by_kernel) {
+                (Some(_), _) => "absent",
+                (None, true) => kernel,
+                (None, false) => other,
+            }
+        };
+        let DoorPoll { listeners, refused } = &self.polled;
+        vec![
+            SourceStatus {
+                signal: "tcp_listeners",
+                source: source(listeners, "bpf_listeners", "sock_diag"),
+                degraded: listeners.clone(),
+            },
+            SourceStatus {
+                signal: "tcp_refused",
+                source: source(refused, "bpf_tcp_send_reset", "nstat"),
+                degraded: refused.clone(),
+            },
+            SourceStatus {
+                signal: "tcp_acceptors",
+                source: "procfs",
+                degraded: acceptors,
+            },
+        ]
     }
 
     /// Losses.

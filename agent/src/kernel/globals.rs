@@ -112,8 +112,7 @@ fn jiffy_ns() -> Option<u32> {
         tv_nsec: 0,
     };
     // SAFETY: the pointer is to a value of ours.
-    let status =
-        unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut resolution) };
+    let status = unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut resolution) };
     let nanos = u32::try_from(resolution.tv_nsec).ok()?;
     (status == 0 && resolution.tv_sec == 0 && nanos > 0).then_some(nanos)
 }

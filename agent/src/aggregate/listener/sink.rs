@@ -34,11 +34,12 @@ impl DoorSink for ListenerTable {
         // One that seemed to have gone is there after all.
         socket.ended = None;
         socket.missed = 0;
-        if socket.seen != poll || !known {
+        let again = known && socket.seen == poll;
+        if !again {
             socket.seen = poll;
             self.polled += 1;
         }
-        let more = socket.take(record, second(at.mono_ns));
+        let more = socket.take(record, second(at.mono_ns), again);
         let renamed = socket.owner_changed(record)
             && match &socket.standing {
                 Standing::Placed(_, owner) => *owner.process == *UNKNOWN,

@@ -102,8 +102,8 @@ impl Socket {
         }
     }
 
-    /// Takes a record of second `now`; what it adds.
-    pub fn take(&mut self, record: &ListenRecord, now: u32) -> ListenerCycle {
+    /// Takes a record of second `now`; what it adds. `again`: the same poll had one before.
+    pub fn take(&mut self, record: &ListenRecord, now: u32, again: bool) -> ListenerCycle {
         self.inode = record.inode;
         self.queue = record.queue;
         self.limit = record.limit;
@@ -117,8 +117,8 @@ impl Socket {
         self.history.push(
             now,
             &Poll {
-                queue: record.queue,
-                high_water: record.high_water,
+                queue: if again { 0 } else { record.queue },
+                high_water: record.high_water.max(record.queue),
                 wait_ns: self.wait_ns,
                 drops: small(more.drops),
                 resets: small(more.resets),

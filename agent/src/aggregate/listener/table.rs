@@ -19,8 +19,9 @@ use crate::{
     model::{ListenerKey, Owner},
 };
 
-/// Complete polls without a socket after which it has gone.
-const GONE: u8 = 2;
+/// Complete polls without a socket after which it has gone, some two seconds: sources tell of an
+/// end themselves, this heals what they missed, and polls under churn may skip one.
+pub(super) const GONE: u8 = 24;
 /// Cycles for which a socket waits for its owner to be known.
 const PATIENCE: u8 = 2;
 /// Sockets that ended and wait for their owner at most; further ones are nobody's.
@@ -91,8 +92,8 @@ impl ListenerTable {
         self.polls.push(second(at.mono_ns));
     }
 
-    /// The poll is over; `complete`: every listening socket was handed in. Others have gone then,
-    /// if they were not in the poll before either.
+    /// The poll is over; `complete`: every listening socket was handed in. Others have gone once
+    /// they are missing for long enough.
     pub fn end_poll(&mut self, complete: bool) {
         let Some(at) = self.at else {
             return;

@@ -8,6 +8,7 @@ mod process;
 mod runner;
 mod stages;
 mod tcp;
+mod tcp_source;
 
 use std::time::Duration;
 

@@ -4,18 +4,22 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use super::{options::EngineOptions, stages::Stages};
+use super::{
+    options::EngineOptions,
+    stages::Stages,
+    tcp_source::{DoorPoll, Source},
+};
 use crate::{
     aggregate::{TcpConfig, TcpTable, WalkOutcome},
     clock::Moment,
-    collect::tcp::{
-        bpf::{Seeded, TcpBpf},
-        bpf_hash::TcpHash,
-        diag::DiagCollector,
-        ends,
-        identity::IdMode,
-        netns::{Finder, Hints, Namespace},
-        time_wait::{self, TimeWaitCollector},
+    collect::{
+        DoorSink,
+        tcp::{
+            bpf::Seeded,
+            ends,
+            netns::{Finder, Hints, Namespace},
+            time_wait::{self, TimeWaitCollector},
+        },
     },
     kernel::Kernel,
     model::{
@@ -29,15 +33,6 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// A namespace that could not be entered is tried again after this.
 const RETRY: Duration = Duration::from_secs(60);
 
-enum Source {
-    /// Socket storage: all namespaces at once.
-    Storage(Box<TcpBpf>),
-    /// A hash map and a walk per namespace.
-    Hash(Box<TcpHash>),
-    /// Netlink, per namespace.
-    Diag(Box<DiagCollector>),
-}
-
 /// The TCP half of a cycle.
 pub struct TcpStage {
     source: Source,
@@ -45,6 +40,8 @@ pub struct TcpStage {
     degraded: Option<String>,
     /// Programs of objects that were tried and not used.
     refused: Vec<ProgramStatus>,
+    /// Why sockets older than the programs have no owner.
+    owners_unknown: Option<String>,
     table: TcpTable,
     finder: Finder,
     namespaces: Vec<Namespace>,
@@ -61,7 +58,8 @@ impl TcpStage {
     /// Takes the best source there is.
     pub fn start(kernel: &Result<Kernel, String>, options: &EngineOptions) -> Self {
         let ring = options.ring_bytes.unwrap_or(ends::RING_BYTES);
-        let (source, degraded, refused) = choose(kernel, ring);
+        let (mut source, degraded, refused) = Source::choose(kernel, ring);
+        let owners_unknown = source.seed_owners().err();
         if let Some(why) = &degraded {
             options.ebpf.announce("tcp", why);
         }
@@ -69,6 +67,7 @@ impl TcpStage {
             source,
             degraded,
             refused,
+            owners_unknown,
             table: TcpTable::new(TcpConfig {
                 networks: options.networks.clone(),
                 peer_budget: options.peer_budget,
@@ -88,11 +87,13 @@ impl TcpStage {
 
     /// Takes over connections that ended since the last call.
     pub fn drain(&mut self) {
-        match &mut self.source {
-            Source::Storage(source) => source.drain(&mut self.table),
-            Source::Hash(source) => source.drain(&mut self.table),
-            Source::Diag(_) => {}
-        }
+        self.source.drain(&mut self.table);
+    }
+
+    /// Listeners as they stand, and refusals since the last call; several times a second.
+    #[allow(dead_code, reason = "for the stage that judges listeners")]
+    pub fn poll_door(&mut self, sink: &mut dyn DoorSink) -> DoorPoll {
+        self.source.poll_door(sink)
     }
 
     /// One walk; what went wrong, in one line.
@@ -264,16 +265,13 @@ impl TcpStage {
                 source: "sock_diag",
                 degraded: self.time_wait_failed.clone(),
             },
+            self.source.owner_status(self.owners_unknown.as_deref()),
         ]
     }
 
     /// Programs, those of refused objects included.
     pub fn programs(&self) -> Vec<ProgramStatus> {
-        let mut programs = match &self.source {
-            Source::Storage(source) => source.programs(),
-            Source::Hash(source) => source.programs(),
-            Source::Diag(_) => Vec::new(),
-        };
+        let mut programs = self.source.programs();
         programs.extend(self.refused.iter().cloned());
         programs
     }
@@ -285,25 +283,19 @@ impl TcpStage {
             what: "time_wait",
             count: self.time_wait_lost,
         });
-        let malformed = self.malformed + self.ends().map_or(0, |ends| ends.malformed());
+        let malformed = self.malformed + self.source.ends().map_or(0, |ends| ends.malformed());
         lost.push(Lost {
             what: "malformed",
             count: malformed,
         });
+        lost.extend(self.source.door_lost());
         lost
     }
 
     /// Fill of ring buffers.
     pub fn maps(&self) -> Vec<MapFill> {
-        self.ends().map(|ends| ends.fill()).into_iter().collect()
-    }
-
-    fn ends(&self) -> Option<&ends::Ends> {
-        match &self.source {
-            Source::Storage(source) => Some(source.ends()),
-            Source::Hash(source) => Some(source.ends()),
-            Source::Diag(_) => None,
-        }
+        let ends = self.source.ends().map(|ends| ends.fill());
+        ends.into_iter().chain(self.source.door_fill()).collect()
     }
 
     /// Budgets.
@@ -324,37 +316,6 @@ impl TcpStage {
             namespaces_unreadable: unreadable,
             connections: self.table.tracked(),
             ..Scope::default()
-        }
-    }
-}
-
-fn choose(
-    kernel: &Result<Kernel, String>,
-    ring: u32,
-) -> (Source, Option<String>, Vec<ProgramStatus>) {
-    let diag = || Source::Diag(Box::new(DiagCollector::new(IdMode::Cookie, false)));
-    let kernel = match kernel {
-        Ok(kernel) => kernel,
-        Err(why) => return (diag(), Some(why.clone()), Vec::new()),
-    };
-    let (why, mut refused) = match TcpBpf::start(kernel, ring) {
-        Ok(source) => return (Source::Storage(Box::new(source)), None, Vec::new()),
-        Err(refusal) => refusal,
-    };
-    match TcpHash::start(kernel, ring) {
-        Ok(source) => (
-            Source::Hash(Box::new(source)),
-            Some(format!("no socket storage: {why}")),
-            refused,
-        ),
-        Err((hash_why, more)) => {
-            refused.extend(more);
-            let both = if why == hash_why {
-                why
-            } else {
-                format!("{why}; {hash_why}")
-            };
-            (diag(), Some(both), refused)
         }
     }
 }

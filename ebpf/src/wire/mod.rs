@@ -27,6 +27,9 @@ pub const UNKNOWN_U64: u64 = u64::MAX;
 /// The type is `repr(C)`, has no padding, and every bit pattern is valid.
 pub unsafe trait Record: Copy + 'static {}
 
+// SAFETY: a plain integer.
+unsafe impl Record for u64 {}
+
 /// Reads one record from the front of `bytes`; `None` if they are too short.
 #[inline]
 pub fn read<T: Record>(bytes: &[u8]) -> Option<T> {

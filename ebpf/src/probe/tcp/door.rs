@@ -31,7 +31,6 @@ fn listener_entry(key: u64) -> Option<&'static mut ListenRecord> {
 impl tcp::Refusals for Maps {
     #[inline(always)]
     fn refused(&self, key: &RefusedKey) {
-        count(DoorTotals::REFUSED);
         let entry = REFUSED.get_ptr_mut(key).or_else(|| {
             // Another CPU may be first, or there is no room: the second look tells.
             let _ = REFUSED.insert(key, 0, u64::from(BPF_NOEXIST));
@@ -44,6 +43,8 @@ impl tcp::Refusals for Maps {
             }
             None => count(DoorTotals::ELSEWHERE),
         }
+        // Last: a reader that sees the total move finds the entry moved.
+        count(DoorTotals::REFUSED);
     }
 }
 

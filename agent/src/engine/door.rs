@@ -4,22 +4,18 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    options::EngineOptions,
-    stages::Stages,
-    tcp::{DoorPoll, TcpStage},
+    options::EngineOptions, process::ProcessStage, stages::Stages, tcp::TcpStage,
+    tcp_source::DoorPoll,
 };
 use crate::{
-    aggregate::{ListenerConfig, ListenerTable, Owners},
+    aggregate::{ListenerConfig, ListenerTable},
     clock::Moment,
-    collect::{
-        listen::{Family, HolderFinder, Holders, Sought, TaskSampler},
-        tcp::{netns::Namespace, settings::SettingsCache},
+    collect::listen::{Family, HolderFinder, Holders, Sought, TaskSampler},
+    model::{
+        BirthGate, Budget, ListenSettings, ListenerRow, Lost, RefusedRow, SourceStatus, budget,
     },
-    model::{BirthGate, Budget, ListenSettings, ListenerRow, Lost, RefusedRow, SourceStatus},
 };
 
-/// Label sets of listeners, and of refusals, by name.
-const BUDGET: usize = 100;
 /// Distance of two looks at the tasks that accept.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Time for one such look.
@@ -32,7 +28,6 @@ pub struct DoorStage {
     table: ListenerTable,
     /// How the last poll went.
     polled: DoorPoll,
-    settings: SettingsCache,
     listen: ListenSettings,
     holders: HolderFinder,
     tasks: TaskSampler,
@@ -49,12 +44,11 @@ impl DoorStage {
     pub fn start(options: &EngineOptions) -> Self {
         Self {
             table: ListenerTable::new(ListenerConfig {
-                budget: BUDGET,
-                refused_budget: BUDGET,
+                budget: options.label_sets(budget::LISTENERS),
+                refused_budget: options.label_sets(budget::REFUSED),
                 retention: options.retention,
             }),
             polled: DoorPoll::default(),
-            settings: SettingsCache::default(),
             listen: ListenSettings::default(),
             holders: HolderFinder::default(),
             tasks: TaskSampler::default(),
@@ -101,38 +95,29 @@ impl DoorStage {
         self.looking += start.elapsed();
     }
 
-    /// The end of a cycle: names, holders, settings. `complete`: the walk over processes was, so
-    /// that who is not known now may never be.
-    pub fn cycle(
-        &mut self,
-        owners: &dyn Owners,
-        complete: bool,
-        family: impl FnOnce() -> Family,
-        namespaces: &[Namespace],
-        stages: &mut Stages,
-    ) {
+    /// The end of a cycle, after those of processes and connections: names, holders, settings.
+    pub fn cycle(&mut self, tcp: &TcpStage, process: &ProcessStage, stages: &mut Stages) {
         stages.book("listener_poll", std::mem::take(&mut self.polling));
         stages.book("listener_tasks", std::mem::take(&mut self.looking));
         let now = Moment::now();
-        self.settings.refresh(namespaces, now);
-        let settings = &self.settings;
+        let settings = tcp.settings();
         self.table
             .set_somaxconn(|netns| settings.of(netns).somaxconn);
-        if let Some(own) = namespaces.iter().find(|namespace| namespace.own) {
-            let own = self.settings.of(own.inode);
+        if let Some(own) = tcp.namespaces().iter().find(|namespace| namespace.own) {
+            let own = settings.of(own.inode);
             self.listen = ListenSettings {
                 abort_on_overflow: own.abort_on_overflow,
                 somaxconn: own.somaxconn,
             };
         }
-        self.table.finish(now, owners, complete);
+        self.table.finish(now, process.table(), process.complete());
         stages.mark("listener_aggregate");
         self.table.sought(&mut self.sought);
         if !self.sought.is_empty() {
             let table = &mut self.table;
             self.holders.find_within(
                 &self.sought,
-                &mut family(),
+                &mut Family::new(process.table().kin()),
                 now,
                 HOLDERS_BUDGET,
                 |id, holders| table.set_holders(id, holders),
@@ -172,12 +157,12 @@ impl DoorStage {
         } else {
             (left > 0).then(|| format!("{left} processes are left to the next cycles"))
         };
-        let source = |degraded: &Option<String>, kernel: &'static str, other: &'static str| {
-            match (degraded, by_kernel) {
-                (Some(_), _) => "absent",
-                (None, true) => kernel,
-                (None, false) => other,
-            }
+        let source = |degraded: &Option<String>, kernel: &'static str, other: &'static str| match (
+            degraded, by_kernel,
+        ) {
+            (Some(_), _) => "absent",
+            (None, true) => kernel,
+            (None, false) => other,
         };
         let DoorPoll { listeners, refused } = &self.polled;
         vec![

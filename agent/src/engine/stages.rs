@@ -27,7 +27,12 @@ impl Stages {
         self.book(name, spent.unwrap_or_default());
     }
 
-    /// Books time that was spent on a stage between two cycles.
+    /// Leaves out the time since the last mark: it is booked by those who spent it.
+    pub fn skip(&mut self) {
+        self.last = Some(Instant::now());
+    }
+
+    /// Books time that was measured on its own.
     pub fn book(&mut self, name: &'static str, spent: Duration) {
         let spent = spent.as_secs_f64();
         match self.stages.iter_mut().find(|stage| stage.name == name) {

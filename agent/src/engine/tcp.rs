@@ -66,7 +66,6 @@ impl TcpStage {
             options.ebpf.announce("tcp", why);
         }
         Self {
-            owners_unknown,
             table: TcpTable::new(TcpConfig {
                 networks: options.networks.clone(),
                 peer_budget: options.peer_budget,
@@ -81,6 +80,7 @@ impl TcpStage {
             source,
             degraded,
             refused,
+            owners_unknown,
             settings: SettingsCache::default(),
             finder: Finder::default(),
             namespaces: Vec::new(),

@@ -123,6 +123,7 @@ impl Engine {
             &mut self.stages,
         ));
         self.door.poll(&mut self.tcp);
+        self.stages.skip();
         self.door.cycle(&self.tcp, &self.process, &mut self.stages);
         for failure in &failures {
             tracing::warn!("{failure}");

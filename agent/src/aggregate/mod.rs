@@ -11,6 +11,7 @@ mod birth;
 mod ended;
 mod group;
 mod horizon;
+mod listener;
 mod listeners;
 mod networks;
 mod overflow;
@@ -20,6 +21,7 @@ mod store;
 mod tcp;
 mod window;
 
+pub use listener::{ListenerConfig, ListenerTable};
 pub use networks::{NetworkError, Networks, OwnNetwork};
 pub use process::{ProcessCaps, ProcessConfig, ProcessTable};
 pub use service::{FAILURE_BUDGET, SERVICE_BUDGET};

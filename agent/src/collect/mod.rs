@@ -2,6 +2,7 @@
 //! hand them to the same sink.
 
 pub mod host;
+pub mod listen;
 mod proc_file;
 pub mod process;
 pub mod tcp;

@@ -2,6 +2,7 @@
 //! nothing here is locked; what others see is the published snapshot.
 
 mod cross_check;
+mod door;
 mod options;
 mod own;
 mod process;
@@ -25,6 +26,7 @@ pub use options::{EbpfMode, EngineOptions};
 pub use runner::{Gate, Runner};
 
 use cross_check::CrossChecks;
+use door::DoorStage;
 use own::OwnReader;
 use process::ProcessStage;
 use stages::Stages;
@@ -34,6 +36,7 @@ use tcp::TcpStage;
 pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
+    door: DoorStage,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
@@ -64,6 +67,7 @@ impl Engine {
         let engine = Self {
             tcp,
             process,
+            door: DoorStage::start(options),
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
@@ -97,11 +101,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes over what ended since the last call; to be called often enough that ring buffers do
-    /// not fill up (every 100 ms).
+    /// Takes over what ended since the last call and polls listeners; to be called often enough
+    /// that ring buffers do not fill up and bursts are seen (every 80 ms).
     pub fn drain(&mut self) {
         self.process.drain();
         self.tcp.drain(self.process.table());
+        self.door.poll(&mut self.tcp);
     }
 
     /// One cycle.
@@ -117,6 +122,9 @@ impl Engine {
             self.process.table(),
             &mut self.stages,
         ));
+        self.door.poll(&mut self.tcp);
+        self.stages.skip();
+        self.door.cycle(&self.tcp, &self.process, &mut self.stages);
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -130,6 +138,8 @@ impl Engine {
         let connect_failures = self.tcp.failures(self.sequence, gate);
         let upstreams = self.tcp.upstreams();
         let port_use = self.tcp.port_use();
+        let listeners = self.door.rows(self.sequence, gate);
+        let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
         let connections = self.tcp.connections();
         let members = self.process.members();
@@ -142,10 +152,12 @@ impl Engine {
         own.failed_cycles = self.failed_cycles;
         own.stages = self.stages.finish();
         own.sources = self.tcp.sources();
+        own.sources.extend(self.door.sources(self.tcp.by_kernel()));
         own.sources.extend(self.process.sources());
         own.programs = self.tcp.programs();
         own.programs.extend(self.process.programs());
-        own.lost = merged(self.tcp.lost().into_iter().chain(self.process.lost()));
+        let lost = self.tcp.lost().into_iter().chain(self.process.lost());
+        own.lost = merged(lost.chain(self.door.lost()));
         own.maps = self
             .tcp
             .maps()
@@ -153,16 +165,20 @@ impl Engine {
             .chain(self.process.maps())
             .collect();
         own.budgets = self.tcp.budgets();
+        own.budgets.extend(self.door.budgets());
         own.budgets.extend(self.process.budgets());
         own.cross_checks = self.checks.results();
         own.scope = self.tcp.scope();
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();
-        own.held_series_sets = self.tcp.held() + self.process.held();
+        own.held_series_sets = self.tcp.held() + self.door.held() + self.process.held();
         Snapshot {
             interval,
             host,
             peers,
+            listeners,
+            refused,
+            listen_settings: self.door.settings(),
             services,
             failures: connect_failures,
             upstreams,

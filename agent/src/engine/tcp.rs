@@ -99,7 +99,6 @@ impl TcpStage {
     }
 
     /// Listeners as they stand, and refusals since the last call; several times a second.
-    #[allow(dead_code, reason = "for the stage that judges listeners")]
     pub fn poll_door(&mut self, sink: &mut dyn DoorSink) -> DoorPoll {
         self.source.poll_door(sink)
     }
@@ -253,6 +252,16 @@ impl TcpStage {
     /// The table, for the cross-check.
     pub fn table(&self) -> &TcpTable {
         &self.table
+    }
+
+    /// Settings of the namespaces found in the last cycle.
+    pub fn settings(&self) -> &SettingsCache {
+        &self.settings
+    }
+
+    /// Facts come from kernel programs.
+    pub fn by_kernel(&self) -> bool {
+        !matches!(self.source, Source::Diag(_))
     }
 
     /// Namespaces found in the last cycle.

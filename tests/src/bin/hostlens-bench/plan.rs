@@ -137,6 +137,7 @@ pub fn engine(ebpf: EbpfMode) -> anyhow::Result<Engine> {
         process_budget: 300,
         retention: Duration::from_secs(15 * 60),
         ring_bytes: None,
+        tcp_process_label: false,
         details: false,
     })
 }

@@ -8,6 +8,7 @@ mod process;
 mod runner;
 mod stages;
 mod tcp;
+mod tcp_source;
 
 use std::time::Duration;
 
@@ -100,7 +101,7 @@ impl Engine {
     /// not fill up (every 100 ms).
     pub fn drain(&mut self) {
         self.process.drain();
-        self.tcp.drain();
+        self.tcp.drain(self.process.table());
     }
 
     /// One cycle.
@@ -110,10 +111,12 @@ impl Engine {
         let host = self.host.read();
         let mut failures = Vec::new();
         failures.extend(self.process.cycle(at, &mut self.stages));
-        failures.extend(
-            self.tcp
-                .cycle(at, self.process.namespaces(), &mut self.stages),
-        );
+        failures.extend(self.tcp.cycle(
+            at,
+            self.process.namespaces(),
+            self.process.table(),
+            &mut self.stages,
+        ));
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -123,6 +126,10 @@ impl Engine {
 
         self.sequence += 1;
         let peers = self.tcp.rows(self.sequence, gate);
+        let services = self.tcp.services(self.sequence, gate);
+        let connect_failures = self.tcp.failures(self.sequence, gate);
+        let upstreams = self.tcp.upstreams();
+        let port_use = self.tcp.port_use();
         let processes = self.process.rows(self.sequence, gate);
         let connections = self.tcp.connections();
         let members = self.process.members();
@@ -156,6 +163,10 @@ impl Engine {
             interval,
             host,
             peers,
+            services,
+            failures: connect_failures,
+            upstreams,
+            port_use,
             processes,
             connections,
             members,

@@ -3,13 +3,23 @@
 pub mod bpf;
 pub mod bpf_hash;
 pub mod diag;
+mod diag_listener_book;
+mod diag_listener_message;
+pub mod diag_listeners;
 mod diag_message;
 mod diag_namespaces;
 pub mod diag_socket;
+mod door;
 pub mod ends;
 pub mod identity;
 pub mod netns;
 mod netns_find;
+pub mod owners;
+mod owners_fds;
+mod owners_pass;
+mod refused;
+pub mod refused_fallback;
+pub mod settings;
 pub mod sockstat;
 pub mod time_wait;
 

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use super::{options::EngineOptions, stages::Stages};
+use super::{
+    options::{EngineOptions, RttSource},
+    stages::Stages,
+};
 use crate::{
-    aggregate::{TcpConfig, TcpTable, WalkOutcome},
+    aggregate::{Networks, TcpConfig, TcpTable, WalkOutcome},
     clock::Moment,
     collect::tcp::{
+        ack::AckHistograms,
         bpf::{Seeded, TcpBpf},
         bpf_hash::TcpHash,
         diag::DiagCollector,
@@ -55,17 +59,31 @@ pub struct TcpStage {
     /// TIME_WAIT sockets left out, over all cycles, as too many were held.
     time_wait_lost: u64,
     malformed: u64,
+    /// Histograms of every acknowledgement, if asked for and to be had.
+    ack: Option<Box<AckHistograms>>,
+    /// Why they are not, if asked for.
+    no_ack: Option<String>,
 }
 
 impl TcpStage {
     /// Takes the best source there is.
     pub fn start(kernel: &Result<Kernel, String>, options: &EngineOptions) -> Self {
         let ring = options.ring_bytes.unwrap_or(ends::RING_BYTES);
-        let (source, degraded, refused) = choose(kernel, ring);
+        let (mut source, degraded, refused) = choose(kernel, ring);
         if let Some(why) = &degraded {
             options.ebpf.announce("tcp", why);
         }
-        Self {
+        let (ack, no_ack) = match options.rtt_source {
+            RttSource::Walk => (None, None),
+            RttSource::Ack => match histograms(&mut source, &options.networks) {
+                Ok(ack) => (Some(Box::new(ack)), None),
+                Err(why) => {
+                    options.ebpf.announce("tcp_rtt", &why);
+                    (None, Some(why))
+                }
+            },
+        };
+        let mut stage = Self {
             source,
             degraded,
             refused,
@@ -83,7 +101,11 @@ impl TcpStage {
             time_wait_failed: None,
             time_wait_lost: 0,
             malformed: 0,
-        }
+            ack,
+            no_ack,
+        };
+        stage.table.sample_walks(stage.ack.is_none());
+        stage
     }
 
     /// Takes over connections that ended since the last call.
@@ -130,8 +152,14 @@ impl TcpStage {
             .map(|error| error.error.to_string());
         stages.mark("tcp_time_wait");
 
+        if let Some(ack) = &mut self.ack {
+            ack.take(at, &mut self.table);
+        }
         self.table
             .finish(Moment::now(), WalkOutcome { complete }, known);
+        if let Some(ack) = &mut self.ack {
+            ack.publish(self.table.listening());
+        }
         stages.mark("tcp_aggregate");
         failure
     }
@@ -260,6 +288,14 @@ impl TcpStage {
                 degraded: ended_degraded,
             },
             SourceStatus {
+                signal: "tcp_rtt",
+                source: match &self.ack {
+                    Some(_) => "bpf_tcp_probe",
+                    None => live,
+                },
+                degraded: self.no_ack.clone(),
+            },
+            SourceStatus {
                 signal: "tcp_time_wait",
                 source: "sock_diag",
                 degraded: self.time_wait_failed.clone(),
@@ -285,6 +321,12 @@ impl TcpStage {
             what: "time_wait",
             count: self.time_wait_lost,
         });
+        if let Some(ack) = &self.ack {
+            lost.push(Lost {
+                what: "rtt_ack",
+                count: ack.lost(),
+            });
+        }
         let malformed = self.malformed + self.ends().map_or(0, |ends| ends.malformed());
         lost.push(Lost {
             what: "malformed",
@@ -295,7 +337,9 @@ impl TcpStage {
 
     /// Fill of ring buffers.
     pub fn maps(&self) -> Vec<MapFill> {
-        self.ends().map(|ends| ends.fill()).into_iter().collect()
+        let ends = self.ends().map(|ends| ends.fill());
+        let ack = self.ack.as_ref().map(|ack| ack.fill());
+        ends.into_iter().chain(ack).collect()
     }
 
     fn ends(&self) -> Option<&ends::Ends> {
@@ -326,6 +370,16 @@ impl TcpStage {
             ..Scope::default()
         }
     }
+}
+
+/// Histograms of every acknowledgement; why there are none otherwise.
+fn histograms(source: &mut Source, networks: &Networks) -> Result<AckHistograms, String> {
+    let missing = match source {
+        Source::Storage(source) => return source.histograms(networks),
+        Source::Hash(_) => "sockets carry no storage on this kernel (before 5.11)",
+        Source::Diag(_) => "no kernel programs watch the sockets",
+    };
+    Err(format!("not per acknowledgement: {missing}"))
 }
 
 fn choose(

@@ -42,6 +42,9 @@ const SOCKET: &[&str] = &[
     "SEQ_COUNT",
 ];
 
+/// Members without which there is no round-trip time per acknowledgement.
+const ACK: &[&str] = &["TP_RACK_RTT_US", "TP_RACK_END_SEQ"];
+
 /// Members without which a process record would say something wrong.
 const TASK: &[&str] = &[
     "TASK_PID",
@@ -100,6 +103,16 @@ pub const TCP: ObjectSpec = ObjectSpec {
             name: "tcp_seed",
             hook: Hook::Iterator("tcp"),
             needs: SOCKET,
+        },
+        ProgramSpec {
+            name: "tcp_acked",
+            hook: Hook::Tracepoint("tcp_probe", 1),
+            needs: ACK,
+        },
+        ProgramSpec {
+            name: "tcp_acked_last",
+            hook: Hook::Tracepoint("inet_sock_set_state", 2),
+            needs: ACK,
         },
     ],
 };

@@ -10,8 +10,8 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    bindings::{BPF_ANY, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
-    btf_maps::{Array, PerCpuArray, RingBuf},
+    bindings::{BPF_ANY, BPF_NOEXIST, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
+    btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, Queue, RingBuf, lpm_trie::Key},
     helpers::generated::{bpf_sk_storage_get, bpf_skc_to_tcp_sock},
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
@@ -20,10 +20,14 @@ use aya_log_ebpf::debug;
 use hostlens_ebpf::{
     offsets::at,
     probe::{iter, load::member, tcp},
-    wire::{Direction, SOCK_BATCH, SockRecord, SockTotals, tcp_state},
+    wire::{
+        Direction, LISTENING, ListenKey, OWN_NETWORKS, RTT_GROUPS, RTT_SLOTS, RttKey, RttSlot,
+        SOCK_BATCH, SockRecord, SockTotals, tcp_state,
+    },
 };
 
 include!("../probe/tcp/ends.rs");
+include!("../probe/tcp/ack_maps.rs");
 
 const BPF_F_MMAPABLE: usize = 1 << 10;
 const BPF_F_NO_PREALLOC: usize = 1;

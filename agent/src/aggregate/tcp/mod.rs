@@ -1,6 +1,7 @@
 //! TCP connections, grouped by remote peer.
 
 mod account;
+mod ack;
 mod connection;
 mod detail;
 mod direction;

@@ -33,6 +33,8 @@ const NAMESPACES: usize = 4_096;
 pub(super) struct Sides {
     pub inbound: Groups<PeerKey, PeerAccount>,
     pub outbound: Groups<PeerKey, PeerAccount>,
+    /// Samples of records count; otherwise they come by [`crate::collect::RttSink`].
+    pub sample_walks: bool,
 }
 
 impl Sides {
@@ -53,10 +55,15 @@ impl Sides {
     }
 
     fn book(&mut self, group: GroupRef, change: &Change) {
+        let activity = activity(change);
+        let change = Change {
+            sample: change.sample.filter(|_| self.sample_walks),
+            ..*change
+        };
         let cycle = self
             .get(group.side())
-            .cycle(group.number(), activity(change));
-        cycle.add(change);
+            .cycle(group.number(), activity);
+        cycle.add(&change);
     }
 }
 
@@ -99,6 +106,7 @@ impl TcpTable {
             sides: Sides {
                 inbound: groups(),
                 outbound: groups(),
+                sample_walks: true,
             },
             undecided: Vec::new(),
             listeners: Listeners::default(),
@@ -178,6 +186,11 @@ impl TcpTable {
             what: "tcp_final",
             count: self.lost_finals,
         }]
+    }
+
+    /// Who listens: network namespace, bound address, port.
+    pub fn listening(&self) -> impl Iterator<Item = (u32, std::net::IpAddr, u16)> {
+        self.listeners.all()
     }
 
     /// Living connections.

@@ -1,5 +1,6 @@
 //! TCP sockets: what is remembered of each, when it changes, and the record it becomes.
 
+pub mod ack;
 mod memory;
 mod record;
 mod transition;

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use hostlens::{
     aggregate::Networks,
-    engine::{EbpfMode, Engine, EngineOptions},
+    engine::{EbpfMode, Engine, EngineOptions, RttSource},
 };
 
 use super::{
@@ -132,6 +132,7 @@ pub fn engine(ebpf: EbpfMode) -> anyhow::Result<Engine> {
     Engine::start(&EngineOptions {
         ebpf,
         ebpf_log: false,
+        rtt_source: RttSource::Walk,
         networks: Networks::default(),
         peer_budget: 100,
         process_budget: 300,

@@ -17,6 +17,7 @@ pub mod host;
 pub mod http;
 pub mod netns;
 pub mod output;
+pub mod packet_truth;
 pub mod process_truth;
 pub mod prometheus;
 pub mod scrape;

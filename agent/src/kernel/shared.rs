@@ -52,6 +52,11 @@ impl RttSlots {
 impl Drop for RttSlots {
     fn drop(&mut self) {
         // SAFETY: exactly the mapping made above, to which no slice is left.
-        unsafe { libc::munmap(self.start.as_ptr().cast(), self.count * size_of::<RttSlot>()) };
+        unsafe {
+            libc::munmap(
+                self.start.as_ptr().cast(),
+                self.count * size_of::<RttSlot>(),
+            )
+        };
     }
 }

@@ -60,9 +60,7 @@ impl Sides {
             sample: change.sample.filter(|_| self.sample_walks),
             ..*change
         };
-        let cycle = self
-            .get(group.side())
-            .cycle(group.number(), activity);
+        let cycle = self.get(group.side()).cycle(group.number(), activity);
         cycle.add(&change);
     }
 }

@@ -210,7 +210,10 @@ fn samples(slot: &RttSlot) -> SampleCounts {
         0 => 0,
         _ => count.swap(0, Relaxed),
     });
-    let counts: Vec<(u16, u32)> = (0u16..).zip(counts).filter(|(_, count)| *count > 0).collect();
+    let counts: Vec<(u16, u32)> = (0u16..)
+        .zip(counts)
+        .filter(|(_, count)| *count > 0)
+        .collect();
     if counts.is_empty() {
         return SampleCounts::default();
     }

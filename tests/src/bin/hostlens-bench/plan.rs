@@ -56,7 +56,7 @@ enum Part {
     Namespaces,
     /// Time per run of each kernel program
     Programs,
-    /// Round trips with and without an agent
+    /// Round trips and bulk traffic with and without an agent
     Pingpong,
 }
 
@@ -129,7 +129,12 @@ impl Held {
 
 /// An engine as `hostlens agent` starts it.
 pub fn engine(ebpf: EbpfMode) -> anyhow::Result<Engine> {
-    Engine::start(&EngineOptions {
+    Engine::start(&options(ebpf))
+}
+
+/// Its settings.
+pub fn options(ebpf: EbpfMode) -> EngineOptions {
+    EngineOptions {
         ebpf,
         ebpf_log: false,
         rtt_source: RttSource::Walk,
@@ -139,7 +144,7 @@ pub fn engine(ebpf: EbpfMode) -> anyhow::Result<Engine> {
         retention: Duration::from_secs(15 * 60),
         ring_bytes: None,
         details: false,
-    })
+    }
 }
 
 /// Measures and prints the table.

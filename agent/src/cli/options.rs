@@ -50,6 +50,14 @@ pub struct CollectOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub process_budget: Option<u32>,
 
+    /// Tell TCP peers apart by process and user: labels "process" and "user" on the families of
+    /// peers (RTT, bytes, connections by state)
+    ///
+    /// Each process group that talks to a peer takes a place of the peer budget of its own, so
+    /// the budget names fewer peers.
+    #[arg(long)]
+    pub tcp_process_label: bool,
+
     /// Size of each ring buffer, bytes
     #[arg(long, value_name = "BYTES", value_parser = values::ring_bytes, hide = true)]
     pub ring_bytes: Option<u32>,
@@ -69,6 +77,7 @@ impl CollectOptions {
             process_budget: self.process_budget.unwrap_or(budget(PROCESSES)) as usize,
             retention: Duration::from_secs(15 * 60),
             ring_bytes: self.ring_bytes,
+            tcp_process_label: self.tcp_process_label,
             details,
         }
     }

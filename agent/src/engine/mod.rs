@@ -8,6 +8,7 @@ mod process;
 mod runner;
 mod stages;
 mod tcp;
+mod tcp_source;
 
 use std::time::Duration;
 
@@ -48,6 +49,11 @@ impl Engine {
     /// # Errors
     /// `--ebpf on` and some program does not run: one line names it and the reason.
     pub fn start(options: &EngineOptions) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            !(options.tcp_process_label && options.rtt_source == RttSource::Ack),
+            "--rtt-source ack cannot tell processes apart: leave out --tcp-process-label, or use \
+             --rtt-source walk"
+        );
         kernel::keep_small();
         let kernel = match options.ebpf {
             EbpfMode::Off => Err("switched off (--ebpf off)".to_owned()),
@@ -108,7 +114,7 @@ impl Engine {
     /// not fill up (every 100 ms).
     pub fn drain(&mut self) {
         self.process.drain();
-        self.tcp.drain();
+        self.tcp.drain(self.process.table());
     }
 
     /// One cycle.
@@ -118,10 +124,12 @@ impl Engine {
         let host = self.host.read();
         let mut failures = Vec::new();
         failures.extend(self.process.cycle(at, &mut self.stages));
-        failures.extend(
-            self.tcp
-                .cycle(at, self.process.namespaces(), &mut self.stages),
-        );
+        failures.extend(self.tcp.cycle(
+            at,
+            self.process.namespaces(),
+            self.process.table(),
+            &mut self.stages,
+        ));
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -131,6 +139,10 @@ impl Engine {
 
         self.sequence += 1;
         let peers = self.tcp.rows(self.sequence, gate);
+        let services = self.tcp.services(self.sequence, gate);
+        let connect_failures = self.tcp.failures(self.sequence, gate);
+        let upstreams = self.tcp.upstreams();
+        let port_use = self.tcp.port_use();
         let processes = self.process.rows(self.sequence, gate);
         let connections = self.tcp.connections();
         let members = self.process.members();
@@ -164,6 +176,10 @@ impl Engine {
             interval,
             host,
             peers,
+            services,
+            failures: connect_failures,
+            upstreams,
+            port_use,
             processes,
             connections,
             members,

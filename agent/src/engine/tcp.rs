@@ -7,24 +7,26 @@ use rustc_hash::FxHashMap;
 use super::{
     options::{EngineOptions, RttSource},
     stages::Stages,
+    tcp_source::{DoorPoll, Source},
 };
 use crate::{
-    aggregate::{Networks, TcpConfig, TcpTable, WalkOutcome},
+    aggregate::{FAILURE_BUDGET, Owners, SERVICE_BUDGET, TcpConfig, TcpTable, WalkOutcome},
     clock::Moment,
-    collect::tcp::{
-        ack::AckHistograms,
-        bpf::{Seeded, TcpBpf},
-        bpf_hash::TcpHash,
-        diag::DiagCollector,
-        ends,
-        identity::IdMode,
-        netns::{Finder, Hints, Namespace},
-        time_wait::{self, TimeWaitCollector},
+    collect::{
+        DoorSink,
+        tcp::{
+            ack::AckHistograms,
+            bpf::Seeded,
+            ends,
+            netns::{Finder, Hints, Namespace},
+            settings::SettingsCache,
+            time_wait::{self, TimeWaitCollector},
+        },
     },
     kernel::Kernel,
     model::{
-        BirthGate, Budget, ConnectionRow, Lost, MapFill, PeerRow, ProgramStatus, Scope,
-        SourceStatus,
+        BirthGate, Budget, ConnectionRow, FailureRow, Lost, MapFill, PeerRow, PortUseRow,
+        ProgramStatus, Scope, ServiceRow, SourceStatus, UpstreamRow,
     },
 };
 
@@ -33,15 +35,6 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// A namespace that could not be entered is tried again after this.
 const RETRY: Duration = Duration::from_secs(60);
 
-enum Source {
-    /// Socket storage: all namespaces at once.
-    Storage(Box<TcpBpf>),
-    /// A hash map and a walk per namespace.
-    Hash(Box<TcpHash>),
-    /// Netlink, per namespace.
-    Diag(Box<DiagCollector>),
-}
-
 /// The TCP half of a cycle.
 pub struct TcpStage {
     source: Source,
@@ -49,7 +42,10 @@ pub struct TcpStage {
     degraded: Option<String>,
     /// Programs of objects that were tried and not used.
     refused: Vec<ProgramStatus>,
+    /// Why sockets older than the programs have no owner.
+    owners_unknown: Option<String>,
     table: TcpTable,
+    settings: SettingsCache,
     finder: Finder,
     namespaces: Vec<Namespace>,
     /// Namespaces that could not be read: why, and when it was last tried.
@@ -69,13 +65,14 @@ impl TcpStage {
     /// Takes the best source there is.
     pub fn start(kernel: &Result<Kernel, String>, options: &EngineOptions) -> Self {
         let ring = options.ring_bytes.unwrap_or(ends::RING_BYTES);
-        let (mut source, degraded, refused) = choose(kernel, ring);
+        let (mut source, degraded, refused) = Source::choose(kernel, ring);
+        let owners_unknown = source.seed_owners().err();
         if let Some(why) = &degraded {
             options.ebpf.announce("tcp", why);
         }
         let (ack, no_ack) = match options.rtt_source {
             RttSource::Walk => (None, None),
-            RttSource::Ack => match histograms(&mut source, &options.networks) {
+            RttSource::Ack => match source.histograms(&options.networks) {
                 Ok(ack) => (Some(Box::new(ack)), None),
                 Err(why) => {
                     options.ebpf.announce("tcp_rtt", &why);
@@ -84,16 +81,22 @@ impl TcpStage {
             },
         };
         let mut stage = Self {
-            source,
-            degraded,
-            refused,
             table: TcpTable::new(TcpConfig {
                 networks: options.networks.clone(),
                 peer_budget: options.peer_budget,
                 window: WINDOW,
+                service_budget: options.label_sets(SERVICE_BUDGET),
+                failure_budget: options.label_sets(FAILURE_BUDGET),
                 retention: options.retention,
                 details: options.details,
+                ends: !matches!(source, Source::Diag(_)),
+                process_label: options.tcp_process_label,
             }),
+            source,
+            degraded,
+            refused,
+            owners_unknown,
+            settings: SettingsCache::default(),
             finder: Finder::default(),
             namespaces: Vec::new(),
             unreadable: FxHashMap::default(),
@@ -108,17 +111,26 @@ impl TcpStage {
         stage
     }
 
-    /// Takes over connections that ended since the last call.
-    pub fn drain(&mut self) {
-        match &mut self.source {
-            Source::Storage(source) => source.drain(&mut self.table),
-            Source::Hash(source) => source.drain(&mut self.table),
-            Source::Diag(_) => {}
-        }
+    /// Takes over connections that ended since the last call; `owners` knows whose they were.
+    pub fn drain(&mut self, owners: &dyn Owners) {
+        self.source.drain(&mut self.table);
+        self.table.resolve(owners);
     }
 
-    /// One walk; what went wrong, in one line.
-    pub fn cycle(&mut self, at: Moment, hints: &Hints, stages: &mut Stages) -> Option<String> {
+    /// Listeners as they stand, and refusals since the last call; several times a second.
+    #[allow(dead_code, reason = "for the stage that judges listeners")]
+    pub fn poll_door(&mut self, sink: &mut dyn DoorSink) -> DoorPoll {
+        self.source.poll_door(sink)
+    }
+
+    /// One walk; what went wrong, in one line. `owners` has walked over the processes before.
+    pub fn cycle(
+        &mut self,
+        at: Moment,
+        hints: &Hints,
+        owners: &dyn Owners,
+        stages: &mut Stages,
+    ) -> Option<String> {
         let mut failure = None;
         match self.finder.find(hints) {
             Ok(found) => self.namespaces = found.namespaces,
@@ -130,12 +142,13 @@ impl TcpStage {
             .map(|namespace| namespace.inode)
             .collect();
         self.unreadable.retain(|inode, _| alive.contains(inode));
+        self.settings.refresh(&self.namespaces, at);
         self.seed(at, &alive);
         stages.mark("namespaces");
 
         self.table.begin(at);
         let complete = self.walk(at, &mut failure);
-        self.drain();
+        self.drain(owners);
         stages.mark("tcp_walk");
 
         let outcome = self.time_wait.collect(&self.namespaces, &mut self.table);
@@ -156,7 +169,7 @@ impl TcpStage {
             ack.take(at, &mut self.table);
         }
         self.table
-            .finish(Moment::now(), WalkOutcome { complete }, known);
+            .finish(Moment::now(), WalkOutcome { complete }, known, owners);
         if let Some(ack) = &mut self.ack {
             ack.publish(self.table.listening());
         }
@@ -236,6 +249,27 @@ impl TcpStage {
         self.table.rows(sequence, gate)
     }
 
+    /// Lives of connections.
+    pub fn services(&mut self, sequence: u64, gate: BirthGate) -> Vec<ServiceRow> {
+        self.table.services(sequence, gate)
+    }
+
+    /// Attempts to connect that failed.
+    pub fn failures(&mut self, sequence: u64, gate: BirthGate) -> Vec<FailureRow> {
+        self.table.failures(sequence, gate)
+    }
+
+    /// Pools of peers.
+    pub fn upstreams(&mut self) -> Vec<UpstreamRow> {
+        self.table.upstreams()
+    }
+
+    /// Local ports in use.
+    pub fn port_use(&self) -> Vec<PortUseRow> {
+        self.table
+            .port_use(&|netns| self.settings.of(netns).ephemeral_ports)
+    }
+
     /// Single connections, if wanted.
     pub fn connections(&self) -> Vec<ConnectionRow> {
         self.table.connections()
@@ -271,7 +305,8 @@ impl TcpStage {
         };
         let ended_degraded = match &self.source {
             Source::Diag(_) => Some(format!(
-                "connections that open and close between two cycles are not seen: {}",
+                "connections that open and close between two cycles are not seen, nor how any \
+                 connection ends: {}",
                 self.degraded.as_deref().unwrap_or("no kernel programs")
             )),
             _ => None,
@@ -300,16 +335,13 @@ impl TcpStage {
                 source: "sock_diag",
                 degraded: self.time_wait_failed.clone(),
             },
+            self.source.owner_status(self.owners_unknown.as_deref()),
         ]
     }
 
     /// Programs, those of refused objects included.
     pub fn programs(&self) -> Vec<ProgramStatus> {
-        let mut programs = match &self.source {
-            Source::Storage(source) => source.programs(),
-            Source::Hash(source) => source.programs(),
-            Source::Diag(_) => Vec::new(),
-        };
+        let mut programs = self.source.programs();
         programs.extend(self.refused.iter().cloned());
         programs
     }
@@ -327,27 +359,21 @@ impl TcpStage {
                 count: ack.lost(),
             });
         }
-        let malformed = self.malformed + self.ends().map_or(0, |ends| ends.malformed());
+        let malformed = self.malformed + self.source.ends().map_or(0, |ends| ends.malformed());
         lost.push(Lost {
             what: "malformed",
             count: malformed,
         });
+        lost.extend(self.source.door_lost());
         lost
     }
 
     /// Fill of ring buffers.
     pub fn maps(&self) -> Vec<MapFill> {
-        let ends = self.ends().map(|ends| ends.fill());
+        let ends = self.source.ends().map(|ends| ends.fill());
         let ack = self.ack.as_ref().map(|ack| ack.fill());
-        ends.into_iter().chain(ack).collect()
-    }
-
-    fn ends(&self) -> Option<&ends::Ends> {
-        match &self.source {
-            Source::Storage(source) => Some(source.ends()),
-            Source::Hash(source) => Some(source.ends()),
-            Source::Diag(_) => None,
-        }
+        let door = self.source.door_fill();
+        ends.into_iter().chain(door).chain(ack).collect()
     }
 
     /// Budgets.
@@ -368,47 +394,6 @@ impl TcpStage {
             namespaces_unreadable: unreadable,
             connections: self.table.tracked(),
             ..Scope::default()
-        }
-    }
-}
-
-/// Histograms of every acknowledgement; why there are none otherwise.
-fn histograms(source: &mut Source, networks: &Networks) -> Result<AckHistograms, String> {
-    let missing = match source {
-        Source::Storage(source) => return source.histograms(networks),
-        Source::Hash(_) => "sockets carry no storage on this kernel (before 5.11)",
-        Source::Diag(_) => "no kernel programs watch the sockets",
-    };
-    Err(format!("not per acknowledgement: {missing}"))
-}
-
-fn choose(
-    kernel: &Result<Kernel, String>,
-    ring: u32,
-) -> (Source, Option<String>, Vec<ProgramStatus>) {
-    let diag = || Source::Diag(Box::new(DiagCollector::new(IdMode::Cookie, false)));
-    let kernel = match kernel {
-        Ok(kernel) => kernel,
-        Err(why) => return (diag(), Some(why.clone()), Vec::new()),
-    };
-    let (why, mut refused) = match TcpBpf::start(kernel, ring) {
-        Ok(source) => return (Source::Storage(Box::new(source)), None, Vec::new()),
-        Err(refusal) => refusal,
-    };
-    match TcpHash::start(kernel, ring) {
-        Ok(source) => (
-            Source::Hash(Box::new(source)),
-            Some(format!("no socket storage: {why}")),
-            refused,
-        ),
-        Err((hash_why, more)) => {
-            refused.extend(more);
-            let both = if why == hash_why {
-                why
-            } else {
-                format!("{why}; {hash_why}")
-            };
-            (diag(), Some(both), refused)
         }
     }
 }

@@ -10,6 +10,7 @@
 //! walker   an attached iterator, run once per cycle
 //! memory   keeping the heap small
 //! shared   an array map that programs and user space both write
+//! table    a hash map that entries are taken out of
 //! sys      the bpf(2) commands the library does not wrap
 //! ```
 
@@ -22,6 +23,7 @@ mod object;
 pub mod objects;
 mod shared;
 mod sys;
+mod table;
 mod walker;
 
 pub use batch::Batch;
@@ -29,4 +31,5 @@ pub use globals::{Globals, RssLayout};
 pub use memory::{give_back, keep_small};
 pub use object::{Hook, Kernel, KernelError, LoadedObject, ObjectSpec, ProgramSpec, RingBytes};
 pub use shared::RttSlots;
+pub use table::Table;
 pub use walker::{Target, WalkError, Walker};

@@ -143,6 +143,12 @@ impl Kernel {
         &self.globals
     }
 
+    /// Number of arguments of a tracepoint some program wants; `None` if this kernel lacks it.
+    pub fn tracepoint_args(&self, name: &str) -> Option<usize> {
+        let known = self.tracepoints.iter().find(|(known, _)| *known == name);
+        known.map(|(_, args)| *args)
+    }
+
     /// Loads an object and, each on its own, its programs.
     ///
     /// # Errors
@@ -210,8 +216,7 @@ impl Kernel {
         };
         let outcome = match (spec.hook, program) {
             (Hook::Tracepoint(name, args), Program::BtfTracePoint(program)) => {
-                let known = self.tracepoints.iter().find(|(known, _)| *known == name);
-                match known.map(|(_, args)| *args) {
+                match self.tracepoint_args(name) {
                     None => {
                         return ProgramState::Unsupported(format!(
                             "this kernel has no tracepoint {name}"
@@ -311,10 +316,7 @@ impl LoadedObject {
     /// # Errors
     /// It is missing or cannot be mapped.
     pub fn ring(&mut self, name: &str) -> anyhow::Result<RingBuf<MapData>> {
-        let map = self
-            .ebpf
-            .take_map(name)
-            .with_context(|| format!("no map {name}"))?;
+        let map = self.take(name)?;
         RingBuf::try_from(map).with_context(|| format!("cannot map ring buffer {name}"))
     }
 
@@ -323,10 +325,7 @@ impl LoadedObject {
     /// # Errors
     /// It is missing or of another type.
     pub fn per_cpu<T: aya::Pod>(&mut self, name: &str) -> anyhow::Result<PerCpuArray<MapData, T>> {
-        let map = self
-            .ebpf
-            .take_map(name)
-            .with_context(|| format!("no map {name}"))?;
+        let map = self.take(name)?;
         PerCpuArray::try_from(map).with_context(|| format!("map {name} is of another type"))
     }
 

@@ -2,7 +2,7 @@
 
 use hostlens_ebpf::wire::{Direction, RttKey};
 
-use super::{connection::Side, direction::ip, table::TcpTable};
+use super::{account::PeerGroup, connection::Side, direction::ip, table::TcpTable};
 use crate::{
     collect::RttSink,
     model::{PeerKey, Remote, SampleCounts},
@@ -40,7 +40,13 @@ impl RttSink for TcpTable {
             ),
         };
         // Its connections may all have ended by now: a member for as long as this takes.
-        let group = self.sides.join(side, key);
+        let group = self.sides.join(
+            side,
+            PeerGroup {
+                peer: key,
+                owner: None,
+            },
+        );
         // Many samples weigh no more than one: walks weigh connections by the same measure.
         let cycle = self.sides.get(side).cycle(group.number(), 1.0);
         cycle.samples.merge(samples);

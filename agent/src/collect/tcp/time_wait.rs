@@ -10,7 +10,7 @@ use std::{
 };
 
 use hostlens_ebpf::wire::{SockKind, SockRecord, tcp_state};
-use netlink_packet_sock_diag::inet::StateFlags;
+use netlink_packet_sock_diag::inet::{ExtensionFlags, StateFlags};
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -307,7 +307,7 @@ fn dump(
         let request = Request {
             v6,
             states: StateFlags::TIME_WAIT | StateFlags::FIN_WAIT2,
-            info: false,
+            extensions: ExtensionFlags::empty(),
         };
         let report = socket.dump(&request, buffer, |payload| {
             match diag_message::parse(payload, netns, IdMode::Tuple) {

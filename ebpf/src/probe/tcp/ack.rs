@@ -73,7 +73,7 @@ pub trait RttMaps {
 /// # Safety
 /// `sk` is a socket known to the verifier.
 #[inline(always)]
-pub unsafe fn acked(maps: &impl RttMaps, sockets: &impl Sockets, sk: *const u8) {
+pub unsafe fn acked(maps: &(impl RttMaps + Sockets), sk: *const u8) {
     // SAFETY: promised by the caller.
     let tp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()) }
         .cast::<u8>()
@@ -85,7 +85,7 @@ pub unsafe fn acked(maps: &impl RttMaps, sockets: &impl Sockets, sk: *const u8) 
     let end_seq: u32 = unsafe { member(tp, &at::TP_RACK_END_SEQ) };
     let Some(state) = maps.state(sk) else {
         // What was measured before, the handshake included, is not ours.
-        begin(maps, sockets, sk, end_seq);
+        begin(maps, sk, end_seq);
         return;
     };
     if state.end_seq == end_seq {
@@ -93,7 +93,7 @@ pub unsafe fn acked(maps: &impl RttMaps, sockets: &impl Sockets, sk: *const u8) 
     }
     state.end_seq = end_seq;
     if state.guessed != 0 && state.guessed != maps.listeners() {
-        if let Some(known) = sockets.get(sk) {
+        if let Some(known) = maps.get(sk) {
             decide(maps, known, state);
         }
     }
@@ -103,8 +103,8 @@ pub unsafe fn acked(maps: &impl RttMaps, sockets: &impl Sockets, sk: *const u8) 
 }
 
 #[inline(always)]
-fn begin(maps: &impl RttMaps, sockets: &impl Sockets, sk: *const u8, end_seq: u32) {
-    let Some(known) = sockets.get(sk) else { return };
+fn begin(maps: &(impl RttMaps + Sockets), sk: *const u8, end_seq: u32) {
+    let Some(known) = maps.get(sk) else { return };
     let seen = known.direction != Direction::Unknown as u8;
     if known.ended == 1 || (!seen && maps.listeners() == 0) {
         return;

@@ -46,10 +46,6 @@ static RTT_LISTENING: HashMap<ListenKey, u32, LISTENING, BPF_F_NO_PREALLOC> = Ha
 #[btf_map]
 static RTT_LISTENERS: Array<u32, 1> = Array::new();
 
-struct Rtt;
-
-static RTT: Rtt = Rtt;
-
 #[expect(
     clippy::mut_from_ref,
     reason = "the value is outside the program; the kernel hands it out"
@@ -72,7 +68,7 @@ impl AckStorage {
     }
 }
 
-impl tcp::ack::RttMaps for Rtt {
+impl tcp::ack::RttMaps for Maps {
     #[inline(always)]
     fn state(&self, sk: *const u8) -> Option<&mut tcp::ack::AckState> {
         ACKS.lookup(sk, BPF_ANY)
@@ -129,7 +125,7 @@ impl tcp::ack::RttMaps for Rtt {
 #[btf_tracepoint(function = "tcp_probe")]
 pub fn tcp_acked(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's first argument is a socket.
-    unsafe { tcp::ack::acked(&RTT, &SOCKETS, ctx.arg(0)) };
+    unsafe { tcp::ack::acked(&MAPS, ctx.arg(0)) };
     0
 }
 
@@ -139,7 +135,7 @@ pub fn tcp_acked_last(ctx: BtfTracePointContext) -> i32 {
     let old: i32 = ctx.arg(1);
     if old == i32::from(tcp_state::ESTABLISHED) {
         // SAFETY: the tracepoint's first argument is a socket.
-        unsafe { tcp::ack::acked(&RTT, &SOCKETS, ctx.arg(0)) };
+        unsafe { tcp::ack::acked(&MAPS, ctx.arg(0)) };
     }
     0
 }

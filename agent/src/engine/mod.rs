@@ -17,12 +17,12 @@ use anyhow::Context as _;
 
 use crate::{
     clock::Moment,
-    collect::host::overview::OverviewReader,
+    collect::{host::overview::OverviewReader, tcp::ack},
     kernel::{self, Kernel},
     model::{BirthGate, Lost, Snapshot},
 };
 
-pub use options::{EbpfMode, EngineOptions};
+pub use options::{EbpfMode, EngineOptions, RttSource};
 pub use runner::{Gate, Runner};
 
 use cross_check::CrossChecks;
@@ -52,11 +52,22 @@ impl Engine {
     /// # Errors
     /// `--ebpf on` and some program does not run: one line names it and the reason.
     pub fn start(options: &EngineOptions) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            !(options.tcp_process_label && options.rtt_source == RttSource::Ack),
+            "--rtt-source ack cannot tell processes apart: leave out --tcp-process-label, or use \
+             --rtt-source walk"
+        );
         kernel::keep_small();
         let kernel = match options.ebpf {
             EbpfMode::Off => Err("switched off (--ebpf off)".to_owned()),
             EbpfMode::Auto | EbpfMode::On => {
-                Kernel::probe(options.ebpf_log).map_err(|error| format!("{error:#}"))
+                let left_out = match options.rtt_source {
+                    RttSource::Walk => (&ack::PROGRAMS[..], &ack::MAPS[..]),
+                    RttSource::Ack => Default::default(),
+                };
+                Kernel::probe(options.ebpf_log)
+                    .map(|kernel| kernel.without(left_out.0, left_out.1))
+                    .map_err(|error| format!("{error:#}"))
             }
         };
         let tcp = TcpStage::start(&kernel, options);
@@ -88,7 +99,9 @@ impl Engine {
         let sources = self.tcp.sources().into_iter().chain(self.process.sources());
         for source in sources {
             if let (true, Some(why)) = (
-                source.signal.ends_with("live") || source.signal.ends_with("ended"),
+                source.signal.ends_with("live")
+                    || source.signal.ends_with("ended")
+                    || source.signal == "tcp_rtt",
                 source.degraded,
             ) {
                 anyhow::bail!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use super::{
-    options::EngineOptions,
+    options::{EngineOptions, RttSource},
     stages::Stages,
     tcp_source::{DoorPoll, Source},
 };
@@ -15,6 +15,7 @@ use crate::{
     collect::{
         DoorSink,
         tcp::{
+            ack::AckHistograms,
             bpf::Seeded,
             ends,
             netns::{Finder, Hints, Namespace},
@@ -54,6 +55,10 @@ pub struct TcpStage {
     /// TIME_WAIT sockets left out, over all cycles, as too many were held.
     time_wait_lost: u64,
     malformed: u64,
+    /// Histograms of every acknowledgement, if asked for and to be had.
+    ack: Option<Box<AckHistograms>>,
+    /// Why they are not, if asked for.
+    no_ack: Option<String>,
 }
 
 impl TcpStage {
@@ -65,7 +70,17 @@ impl TcpStage {
         if let Some(why) = &degraded {
             options.ebpf.announce("tcp", why);
         }
-        Self {
+        let (ack, no_ack) = match options.rtt_source {
+            RttSource::Walk => (None, None),
+            RttSource::Ack => match source.histograms(&options.networks) {
+                Ok(ack) => (Some(Box::new(ack)), None),
+                Err(why) => {
+                    options.ebpf.announce("tcp_rtt", &why);
+                    (None, Some(why))
+                }
+            },
+        };
+        let mut stage = Self {
             table: TcpTable::new(TcpConfig {
                 networks: options.networks.clone(),
                 peer_budget: options.peer_budget,
@@ -89,7 +104,11 @@ impl TcpStage {
             time_wait_failed: None,
             time_wait_lost: 0,
             malformed: 0,
-        }
+            ack,
+            no_ack,
+        };
+        stage.table.sample_walks(stage.ack.is_none());
+        stage
     }
 
     /// Takes over connections that ended since the last call; `owners` knows whose they were.
@@ -145,8 +164,14 @@ impl TcpStage {
             .map(|error| error.error.to_string());
         stages.mark("tcp_time_wait");
 
+        if let Some(ack) = &mut self.ack {
+            ack.take(at, &mut self.table);
+        }
         self.table
             .finish(Moment::now(), WalkOutcome { complete }, known, owners);
+        if let Some(ack) = &mut self.ack {
+            ack.publish(self.table.listening());
+        }
         stages.mark("tcp_aggregate");
         failure
     }
@@ -307,6 +332,14 @@ impl TcpStage {
                 degraded: ended_degraded,
             },
             SourceStatus {
+                signal: "tcp_rtt",
+                source: match &self.ack {
+                    Some(_) => "bpf_tcp_probe",
+                    None => live,
+                },
+                degraded: self.no_ack.clone(),
+            },
+            SourceStatus {
                 signal: "tcp_time_wait",
                 source: "sock_diag",
                 degraded: self.time_wait_failed.clone(),
@@ -329,6 +362,12 @@ impl TcpStage {
             what: "time_wait",
             count: self.time_wait_lost,
         });
+        if let Some(ack) = &self.ack {
+            lost.push(Lost {
+                what: "rtt_ack",
+                count: ack.lost(),
+            });
+        }
         let malformed = self.malformed + self.source.ends().map_or(0, |ends| ends.malformed());
         lost.push(Lost {
             what: "malformed",
@@ -341,7 +380,9 @@ impl TcpStage {
     /// Fill of ring buffers.
     pub fn maps(&self) -> Vec<MapFill> {
         let ends = self.source.ends().map(|ends| ends.fill());
-        ends.into_iter().chain(self.source.door_fill()).collect()
+        let ack = self.ack.as_ref().map(|ack| ack.fill());
+        let door = self.source.door_fill();
+        ends.into_iter().chain(door).chain(ack).collect()
     }
 
     /// Budgets.

@@ -9,6 +9,7 @@
 //! objects  the embedded objects
 //! walker   an attached iterator, run once per cycle
 //! memory   keeping the heap small
+//! shared   an array map that programs and user space both write
 //! table    a hash map that entries are taken out of
 //! sys      the bpf(2) commands the library does not wrap
 //! ```
@@ -20,6 +21,7 @@ mod globals;
 mod memory;
 mod object;
 pub mod objects;
+mod shared;
 mod sys;
 mod table;
 mod walker;
@@ -28,5 +30,6 @@ pub use batch::Batch;
 pub use globals::{Globals, RssLayout};
 pub use memory::{give_back, keep_small};
 pub use object::{Hook, Kernel, KernelError, LoadedObject, ObjectSpec, ProgramSpec, RingBytes};
+pub use shared::RttSlots;
 pub use table::Table;
 pub use walker::{Target, WalkError, Walker};

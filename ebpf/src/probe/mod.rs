@@ -3,6 +3,7 @@
 
 pub mod iter;
 pub mod load;
+pub mod shared;
 pub mod task;
 pub mod tcp;
 

@@ -3,12 +3,16 @@
 
 mod exec;
 mod listen;
+mod rtt;
 mod sock;
 mod task;
 
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
 pub use listen::{
     DoorTotals, LISTENERS, ListenElement, ListenRecord, REFUSED, RefusedElement, RefusedKey,
+};
+pub use rtt::{
+    LISTENING, ListenKey, OWN_NETWORKS, RTT_FOLDED, RTT_GROUPS, RTT_SLOTS, RttKey, RttSlot,
 };
 pub use sock::{
     Direction, ListenBind, SOCK_BATCH, SockFlags, SockKind, SockRecord, SockTotals, tcp_state,

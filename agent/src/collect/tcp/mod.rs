@@ -1,5 +1,6 @@
 //! TCP sockets of all network namespaces.
 
+pub mod ack;
 pub mod bpf;
 pub mod bpf_hash;
 pub mod diag;

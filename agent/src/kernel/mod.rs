@@ -3,10 +3,12 @@
 //! ```text
 //! batch    a map of records, seen without system calls
 //! btf      members of kernel structures, read off the running kernel's BTF in one pass
+//! cgroup   where programs for all sockets are attached
 //! excerpt  of those types, what the library needs to attach programs
 //! globals  the values the objects' read-only globals take on this kernel
 //! object   one embedded object: load it, load and attach each program on its own
 //! objects  the embedded objects
+//! refusal  why the kernel took one not
 //! walker   an attached iterator, run once per cycle
 //! memory   keeping the heap small
 //! sys      the bpf(2) commands the library does not wrap
@@ -14,11 +16,13 @@
 
 mod batch;
 pub mod btf;
+mod cgroup;
 mod excerpt;
 mod globals;
 mod memory;
 mod object;
 pub mod objects;
+mod refusal;
 mod sys;
 mod walker;
 

@@ -1,11 +1,15 @@
 //! Fixed records crossing from the kernel to user space. Native endianness, explicit padding,
 //! sizes asserted: a record is copied as bytes and read back as the same type.
 
+mod connect;
+mod dns;
 mod exec;
 mod listen;
 mod sock;
 mod task;
 
+pub use connect::{ATTEMPTS, AttemptRecord};
+pub use dns::{DNS_BYTES, DnsRecord, DnsWay};
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
 pub use listen::{ListenRecord, RefusedKey};
 pub use sock::{

@@ -141,7 +141,23 @@ impl Points for Series {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::fixture;
+    use crate::{
+        metric::fixture::{self, door::Sizes},
+        model::{ExitReason, Snapshot, budget},
+    };
+
+    /// Position of the processes among the areas.
+    const PROCESSES: usize = 9;
+    /// What is named by default.
+    const BUDGETS: Sizes = Sizes {
+        listeners: budget::LISTENERS,
+        services: budget::SERVICES,
+        failures: budget::FAILURES,
+        refused: budget::REFUSED,
+        upstreams: budget::UPSTREAMS,
+        ports: budget::PORT_USES,
+        askers: budget::ASKERS,
+    };
 
     #[test]
     fn nothing_is_left_out_below_the_limit() {
@@ -162,6 +178,16 @@ mod tests {
         // Both directions, then the sums of what is beyond the budget, as in a real snapshot.
         snapshot.peers.sort_by_key(|row| row.key.direction());
         snapshot.peers.extend(fixture::small().peers.pop());
+        let snapshot = Snapshot {
+            listeners: Vec::new(),
+            services: Vec::new(),
+            failures: Vec::new(),
+            refused: Vec::new(),
+            upstreams: Vec::new(),
+            port_use: Vec::new(),
+            dns: Vec::new(),
+            ..snapshot
+        };
         let server = fixture::server();
         let exposed = Exposed {
             snapshot: &snapshot,
@@ -173,7 +199,8 @@ mod tests {
         assert!(half.series <= limit && half.series > limit * 9 / 10);
         assert_eq!(half.series + half.series_dropped, all.series);
         let rows = |area: usize| half.rows[area].as_slice();
-        assert_eq!(half.rows_dropped, 41 + 20 - rows(0).len() - rows(1).len());
+        let shown = rows(0).len() + rows(PROCESSES).len();
+        assert_eq!(half.rows_dropped, 41 + 20 - shown);
         for (first, group) in [(0, 0..20), (20, 20..40)] {
             let shown: Vec<_> = rows(0)
                 .iter()
@@ -184,8 +211,8 @@ mod tests {
             assert_eq!(shown, (first..first + shown.len()).collect::<Vec<_>>());
         }
         assert!(rows(0).contains(&40), "the folded row stays");
-        assert!(rows(1).len() > 5 && rows(1)[0] == 0);
-        assert_eq!((rows(2), rows(3)), ([0].as_slice(), [0].as_slice()));
+        assert!(rows(PROCESSES).len() > 5 && rows(PROCESSES)[0] == 0);
+        assert_eq!(half.rows[PROCESSES + 1..], [[0], [0]]);
     }
 
     #[test]
@@ -196,7 +223,49 @@ mod tests {
             server: &server,
         };
         let least = plan(exposed, 0);
-        assert_eq!(least.rows, [vec![], vec![], vec![0], vec![0]]);
-        assert_eq!(least.rows_dropped, 6);
+        // Peers, listeners, their settings, both directions of services, failures, refusals,
+        // pools, ports, names, processes, the agent, its server.
+        let stays: [&[usize]; 12] = [
+            &[],
+            &[4],
+            &[0],
+            &[2, 5],
+            &[3],
+            &[2],
+            &[1],
+            &[1],
+            &[2],
+            &[],
+            &[0],
+            &[0],
+        ];
+        assert_eq!(least.rows, stays);
+        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2);
+    }
+
+    /// Budgets by default, all of them used up at once, each value present.
+    #[test]
+    fn everything_full_at_once_stays_within_the_limit() {
+        let server = fixture::server();
+        let full = |askers| {
+            let sizes = Sizes { askers, ..BUDGETS };
+            let mut snapshot = fixture::door::full(fixture::wide(202, 301), &sizes);
+            for row in &mut snapshot.processes {
+                let reason = |signal| (ExitReason::Signal(signal), 1, false);
+                row.exited = Some((1..=9).map(reason).collect());
+            }
+            let exposed = Exposed {
+                snapshot: &snapshot,
+                server: &server,
+            };
+            plan(exposed, usize::MAX).series
+        };
+        let without_names = full(0);
+        assert!(without_names > 20_000, "{without_names} series");
+        let with_names = full(BUDGETS.askers);
+        assert!(
+            with_names <= 25_000,
+            "{without_names}, {with_names} with names"
+        );
     }
 }

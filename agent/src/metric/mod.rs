@@ -4,28 +4,43 @@
 //! A new family is one entry in its area's table. A new kind of row is one [`Row`] and one line
 //! in [`visit_areas`].
 
+mod define;
+mod dns;
+mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod listener;
 mod own;
 mod peer;
+mod port_use;
 mod process;
 mod reference;
+mod refused;
 mod row;
 mod server;
+mod service;
 mod signal;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 use crate::model::Histogram;
 
+pub use dns::{DNS_FAMILIES, DNS_LABELS};
+pub use failure::{FAILURE_FAMILIES, FAILURE_LABELS};
+pub use listener::{LISTEN_SETTING_FAMILIES, LISTENER_FAMILIES, LISTENER_LABELS};
 pub use own::OWN_FAMILIES;
 pub(crate) use own::program_state;
 pub use peer::{PEER_FAMILIES, PEER_LABELS};
+pub use port_use::{PORT_USE_FAMILIES, PORT_USE_LABELS};
 pub use process::{PROCESS_FAMILIES, PROCESS_LABELS, exit_reason};
 pub use reference::{Area, areas, listing, reference};
+pub use refused::{REFUSED_FAMILIES, REFUSED_LABELS};
 pub use row::{AreaVisitor, Exposed, LabelValues, Row, visit_areas};
 pub use server::SERVER_FAMILIES;
+pub use service::{SERVICE_FAMILIES, SERVICE_LABELS};
 pub use signal::signal_name;
+pub use upstream::{UPSTREAM_FAMILIES, UPSTREAM_LABELS};
 
 /// Prefix of every exported name.
 pub const PREFIX: &str = "hostlens_";

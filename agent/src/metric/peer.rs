@@ -2,16 +2,22 @@
 
 use hostlens_ebpf::wire::Direction;
 
-use super::{Desc, Exposed, Family, Kind, LabelValues, Row, Unit};
-use crate::model::{ConnectionState, OTHER, PeerKey, PeerRow, QUANTILES, Remote};
+use super::{
+    Desc, Exposed, Family, Kind, LabelValues, Row, Unit,
+    row::{direction_name, push_owner, push_remote},
+};
+use crate::model::{ConnectionState, OTHER, PeerKey, PeerRow, QUANTILES};
 
-/// Labels that identify a [`PeerRow`]; an empty value is left out.
+/// Labels that identify a [`PeerRow`]; an empty value is left out. `process` and `user` are there
+/// with `--tcp-process-label` only.
 pub const PEER_LABELS: &[&str] = &[
     "direction",
     "listen_ip",
     "listen_port",
     "remote_ip",
     "remote_port",
+    "process",
+    "user",
 ];
 
 impl Row for PeerRow {
@@ -62,6 +68,7 @@ impl Row for PeerRow {
                 }
             }
         }
+        push_owner(values, self.owner.as_ref());
     }
 
     fn folded(&self) -> bool {
@@ -70,22 +77,6 @@ impl Row for PeerRow {
 
     fn class(&self) -> u8 {
         self.key.direction() as u8
-    }
-}
-
-/// The value of the label `direction`.
-fn direction_name(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Unknown => "unknown",
-        Direction::Inbound => "inbound",
-        Direction::Outbound => "outbound",
-    }
-}
-
-fn push_remote(values: &mut LabelValues, remote: Remote) {
-    match remote {
-        Remote::Ip(ip) => values.push(ip),
-        Remote::Other => values.push_str(OTHER),
     }
 }
 

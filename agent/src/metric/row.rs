@@ -2,8 +2,13 @@
 
 use std::fmt::{Display, Write};
 
+use hostlens_ebpf::wire::Direction;
+
 use super::Family;
-use crate::model::{OwnStats, PeerRow, ProcessRow, ServerStats, Snapshot};
+use crate::model::{
+    DnsRow, FailureRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow,
+    ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, UpstreamRow,
+};
 
 /// Everything one exposition shows.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +54,14 @@ pub trait AreaVisitor {
 /// Shows all kinds of rows to `visitor`, in the order of the exposition.
 pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<PeerRow>();
+    visitor.area::<ListenerRow>();
+    visitor.area::<ListenSettings>();
+    visitor.area::<ServiceRow>();
+    visitor.area::<FailureRow>();
+    visitor.area::<RefusedRow>();
+    visitor.area::<UpstreamRow>();
+    visitor.area::<PortUseRow>();
+    visitor.area::<DnsRow>();
     visitor.area::<ProcessRow>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();
@@ -80,6 +93,13 @@ impl LabelValues {
         self.ends.push(self.text.len());
     }
 
+    /// Appends the same value for each of `count` labels.
+    pub fn repeat(&mut self, value: &str, count: usize) {
+        for _ in 0..count {
+            self.push_str(value);
+        }
+    }
+
     /// Forgets all values, keeps the memory.
     pub fn clear(&mut self) {
         self.text.clear();
@@ -94,5 +114,36 @@ impl LabelValues {
             start = end;
             value
         })
+    }
+}
+
+/// The value of the label `direction`.
+pub(super) fn direction_name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Unknown => "unknown",
+        Direction::Inbound => "inbound",
+        Direction::Outbound => "outbound",
+    }
+}
+
+/// Pushes the two labels of an owner, both absent without one.
+pub(super) fn push_owner(values: &mut LabelValues, owner: Option<&Owner>) {
+    match owner {
+        Some(owner) => {
+            values.push_str(&owner.process);
+            values.push_str(&owner.user);
+        }
+        None => {
+            values.skip();
+            values.skip();
+        }
+    }
+}
+
+/// Pushes the label of a remote address.
+pub(super) fn push_remote(values: &mut LabelValues, remote: Remote) {
+    match remote {
+        Remote::Ip(ip) => values.push(ip),
+        Remote::Other => values.push_str(OTHER),
     }
 }

@@ -1,6 +1,7 @@
 //! What a finished cycle leaves behind: plain rows, complete and immutable. Exposition and `top`
 //! read nothing else.
 
+pub mod budget;
 mod connection;
 mod dns;
 mod histogram;

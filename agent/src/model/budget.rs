@@ -1,0 +1,18 @@
+//! How many label sets of each kind are shown by name; the lightest beyond that are one row,
+//! `other`. All of them used up at once, with the peers and processes named by default, stay below
+//! 25,000 series (tested in `expose::plan`).
+
+/// Listeners.
+pub const LISTENERS: usize = 100;
+/// Lives of connections, per direction: two histograms each make them the dearest.
+pub const SERVICES: usize = 60;
+/// Failed attempts to connect.
+pub const FAILURES: usize = 200;
+/// Refused ports.
+pub const REFUSED: usize = 100;
+/// Pools of peers.
+pub const UPSTREAMS: usize = 100;
+/// Pairs of ends whose local ports are counted.
+pub const PORT_USES: usize = 100;
+/// Who asks which resolver.
+pub const ASKERS: usize = 60;

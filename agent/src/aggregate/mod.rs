@@ -8,6 +8,7 @@
 //! ```
 
 mod birth;
+mod dns;
 mod ended;
 mod group;
 mod horizon;
@@ -19,6 +20,7 @@ mod store;
 mod tcp;
 mod window;
 
+pub use dns::{DnsConfig, DnsTable};
 pub use networks::{NetworkError, Networks, OwnNetwork};
 pub use process::{ProcessCaps, ProcessConfig, ProcessTable};
 pub use store::Store;

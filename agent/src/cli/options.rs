@@ -14,6 +14,8 @@ use crate::{
 const PEERS: u32 = 100;
 /// Process groups exported by name.
 const PROCESSES: u32 = 300;
+/// Askers and their resolvers exported by name.
+const DNS: u32 = 100;
 /// As many as anyone may ask for.
 const ALL: u32 = 100_000;
 
@@ -45,6 +47,12 @@ pub struct CollectOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub process_budget: Option<u32>,
 
+    /// Watch name resolution: who asks whom, how long it takes, what fails
+    ///
+    /// Every packet of the host then passes a small program that looks for port 53.
+    #[arg(long)]
+    pub dns: bool,
+
     /// Size of each ring buffer, bytes
     #[arg(long, value_name = "BYTES", value_parser = values::ring_bytes, hide = true)]
     pub ring_bytes: Option<u32>,
@@ -61,6 +69,8 @@ impl CollectOptions {
             networks: Networks::from_options(&self.own_networks),
             peer_budget: self.peer_budget.unwrap_or(budget(PEERS)) as usize,
             process_budget: self.process_budget.unwrap_or(budget(PROCESSES)) as usize,
+            dns: self.dns,
+            dns_budget: budget(DNS) as usize,
             retention: Duration::from_secs(15 * 60),
             ring_bytes: self.ring_bytes,
             details,

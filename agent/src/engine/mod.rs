@@ -2,6 +2,7 @@
 //! nothing here is locked; what others see is the published snapshot.
 
 mod cross_check;
+mod dns;
 mod options;
 mod own;
 mod process;
@@ -24,6 +25,7 @@ pub use options::{EbpfMode, EngineOptions};
 pub use runner::{Gate, Runner};
 
 use cross_check::CrossChecks;
+use dns::DnsStage;
 use own::OwnReader;
 use process::ProcessStage;
 use stages::Stages;
@@ -33,6 +35,8 @@ use tcp::TcpStage;
 pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
+    /// Only if asked for.
+    dns: Option<DnsStage>,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
@@ -57,12 +61,14 @@ impl Engine {
         };
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
+        let dns = options.dns.then(|| DnsStage::start(&kernel, options));
         drop(kernel);
         // Type information is tens of MB, needed once.
         kernel::give_back();
         let engine = Self {
             tcp,
             process,
+            dns,
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
@@ -101,6 +107,9 @@ impl Engine {
     pub fn drain(&mut self) {
         self.process.drain();
         self.tcp.drain();
+        if let Some(dns) = &mut self.dns {
+            dns.drain(self.process.table());
+        }
     }
 
     /// One cycle.
@@ -114,6 +123,10 @@ impl Engine {
             self.tcp
                 .cycle(at, self.process.namespaces(), &mut self.stages),
         );
+        if let Some(dns) = &mut self.dns {
+            dns.cycle(self.process.table());
+            self.stages.mark("dns");
+        }
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -124,6 +137,8 @@ impl Engine {
         self.sequence += 1;
         let peers = self.tcp.rows(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
+        let dns = self.dns.as_mut();
+        let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
         let connections = self.tcp.connections();
         let members = self.process.members();
         self.stages.mark("snapshot");
@@ -152,11 +167,20 @@ impl Engine {
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();
         own.held_series_sets = self.tcp.held() + self.process.held();
+        if let Some(dns) = &self.dns {
+            own.sources.extend(dns.sources());
+            own.programs.extend(dns.programs());
+            own.lost = merged(own.lost.into_iter().chain(dns.lost()));
+            own.maps.extend(dns.maps());
+            own.budgets.extend(dns.budgets());
+            own.held_series_sets += dns.held();
+        }
         Snapshot {
             interval,
             host,
             peers,
             processes,
+            dns,
             connections,
             members,
             own,

@@ -40,6 +40,10 @@ pub struct EngineOptions {
     pub peer_budget: usize,
     /// Label sets of processes by name.
     pub process_budget: usize,
+    /// Watch name resolution.
+    pub dns: bool,
+    /// Label sets of lookups by name.
+    pub dns_budget: usize,
     /// How long counters of a group that ended stay exposed.
     pub retention: Duration,
     /// Size of each ring buffer, bytes; `None` for the defaults.

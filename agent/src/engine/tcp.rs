@@ -8,6 +8,7 @@ use super::{options::EngineOptions, stages::Stages};
 use crate::{
     aggregate::{TcpConfig, TcpTable, WalkOutcome},
     clock::Moment,
+    collect::connect::bpf::ConnectBpf,
     collect::tcp::{
         bpf::{Seeded, TcpBpf},
         bpf_hash::TcpHash,
@@ -45,6 +46,8 @@ pub struct TcpStage {
     degraded: Option<String>,
     /// Programs of objects that were tried and not used.
     refused: Vec<ProgramStatus>,
+    /// Attempts to connect that fail before anything is sent; why they are not seen.
+    connect: Result<ConnectBpf, String>,
     table: TcpTable,
     finder: Finder,
     namespaces: Vec<Namespace>,
@@ -61,7 +64,14 @@ impl TcpStage {
     /// Takes the best source there is.
     pub fn start(kernel: &Result<Kernel, String>, options: &EngineOptions) -> Self {
         let ring = options.ring_bytes.unwrap_or(ends::RING_BYTES);
-        let (source, degraded, refused) = choose(kernel, ring);
+        let (source, degraded, mut refused) = choose(kernel, ring);
+        let connect = match kernel {
+            Ok(kernel) => ConnectBpf::start(kernel).map_err(|(why, programs)| {
+                refused.extend(programs);
+                why
+            }),
+            Err(why) => Err(why.clone()),
+        };
         if let Some(why) = &degraded {
             options.ebpf.announce("tcp", why);
         }
@@ -69,6 +79,7 @@ impl TcpStage {
             source,
             degraded,
             refused,
+            connect,
             table: TcpTable::new(TcpConfig {
                 networks: options.networks.clone(),
                 peer_budget: options.peer_budget,
@@ -92,6 +103,9 @@ impl TcpStage {
             Source::Storage(source) => source.drain(&mut self.table),
             Source::Hash(source) => source.drain(&mut self.table),
             Source::Diag(_) => {}
+        }
+        if let Ok(connect) = &mut self.connect {
+            connect.drain(Moment::now(), &self.namespaces, &mut self.table);
         }
     }
 
@@ -260,6 +274,19 @@ impl TcpStage {
                 degraded: ended_degraded,
             },
             SourceStatus {
+                signal: "tcp_connect_local",
+                source: match &self.connect {
+                    Ok(_) => "bpf_cgroup_connect",
+                    Err(_) => "absent",
+                },
+                degraded: match &self.connect {
+                    Ok(connect) => connect.partial().map(str::to_owned),
+                    Err(why) => Some(format!(
+                        "connects that fail for want of a route are not seen: {why}"
+                    )),
+                },
+            },
+            SourceStatus {
                 signal: "tcp_time_wait",
                 source: "sock_diag",
                 degraded: self.time_wait_failed.clone(),
@@ -274,6 +301,7 @@ impl TcpStage {
             Source::Hash(source) => source.programs(),
             Source::Diag(_) => Vec::new(),
         };
+        programs.extend(self.connect.iter().flat_map(ConnectBpf::programs));
         programs.extend(self.refused.iter().cloned());
         programs
     }
@@ -285,7 +313,14 @@ impl TcpStage {
             what: "time_wait",
             count: self.time_wait_lost,
         });
-        let malformed = self.malformed + self.ends().map_or(0, |ends| ends.malformed());
+        let connect = self.connect.as_ref().ok();
+        lost.push(Lost {
+            what: "connect_attempt",
+            count: connect.map_or(0, ConnectBpf::lost),
+        });
+        let malformed = self.malformed
+            + self.ends().map_or(0, |ends| ends.malformed())
+            + connect.map_or(0, ConnectBpf::malformed);
         lost.push(Lost {
             what: "malformed",
             count: malformed,
@@ -295,7 +330,9 @@ impl TcpStage {
 
     /// Fill of ring buffers.
     pub fn maps(&self) -> Vec<MapFill> {
-        self.ends().map(|ends| ends.fill()).into_iter().collect()
+        let ends = self.ends().map(|ends| ends.fill());
+        let connect = self.connect.iter().map(ConnectBpf::fill);
+        ends.into_iter().chain(connect).collect()
     }
 
     fn ends(&self) -> Option<&ends::Ends> {

@@ -27,6 +27,7 @@ mod sys;
 mod walker;
 
 pub use batch::Batch;
+pub use cgroup::Cgroup;
 pub use globals::{Globals, RssLayout};
 pub use memory::{give_back, keep_small};
 pub use object::{Hook, Kernel, KernelError, LoadedObject, ObjectSpec, ProgramSpec, RingBytes};

@@ -10,6 +10,7 @@ pub mod ends;
 pub mod identity;
 pub mod netns;
 mod netns_find;
+pub mod settings;
 pub mod sockstat;
 pub mod time_wait;
 

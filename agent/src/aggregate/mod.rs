@@ -16,13 +16,15 @@ mod listeners;
 mod networks;
 mod overflow;
 mod process;
+mod service;
 mod store;
 mod tcp;
 mod window;
 
-pub use dns::{DnsConfig, DnsTable};
+pub use dns::{DNS_BUDGET, DnsConfig, DnsTable};
 pub use networks::{NetworkError, Networks, OwnNetwork};
 pub use process::{ProcessCaps, ProcessConfig, ProcessTable};
+pub use service::{FAILURE_BUDGET, SERVICE_BUDGET};
 pub use store::Store;
 pub use tcp::{TcpConfig, TcpTable};
 
@@ -31,7 +33,7 @@ use crate::model::Owner;
 /// Who a process is, by its identity; asked for the owners of sockets.
 pub trait Owners {
     /// Group name and user of a process that lives or ended lately. `start_ns` (ns of
-    /// `CLOCK_BOOTTIME`) 0: whoever bears the id now. `None` until a walk or its final record has
+    /// `CLOCK_BOOTTIME`) 0: whoever bears the id now, else who bore it last. `None` until a walk or its final record has
     /// told of it.
     fn owner(&self, tgid: u32, start_ns: u64) -> Option<Owner>;
 }

@@ -14,8 +14,6 @@ use crate::{
 const PEERS: u32 = 100;
 /// Process groups exported by name.
 const PROCESSES: u32 = 300;
-/// Askers and their resolvers exported by name.
-const DNS: u32 = 100;
 /// As many as anyone may ask for.
 const ALL: u32 = 100_000;
 
@@ -53,6 +51,14 @@ pub struct CollectOptions {
     #[arg(long)]
     pub dns: bool,
 
+    /// Tell TCP peers apart by process and user: labels "process" and "user" on the families of
+    /// peers (RTT, bytes, connections by state)
+    ///
+    /// Each process group that talks to a peer takes a place of the peer budget of its own, so
+    /// the budget names fewer peers.
+    #[arg(long)]
+    pub tcp_process_label: bool,
+
     /// Size of each ring buffer, bytes
     #[arg(long, value_name = "BYTES", value_parser = values::ring_bytes, hide = true)]
     pub ring_bytes: Option<u32>,
@@ -70,9 +76,9 @@ impl CollectOptions {
             peer_budget: self.peer_budget.unwrap_or(budget(PEERS)) as usize,
             process_budget: self.process_budget.unwrap_or(budget(PROCESSES)) as usize,
             dns: self.dns,
-            dns_budget: budget(DNS) as usize,
             retention: Duration::from_secs(15 * 60),
             ring_bytes: self.ring_bytes,
+            tcp_process_label: self.tcp_process_label,
             details,
         }
     }

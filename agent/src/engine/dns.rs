@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::options::EngineOptions;
 use crate::{
-    aggregate::{DnsConfig, DnsTable, Owners},
+    aggregate::{DNS_BUDGET, DnsConfig, DnsTable, Owners},
     clock::Moment,
     collect::dns::{Lookup, Matcher, af_packet::AfPacket, bpf, bpf::DnsBpf},
     kernel::Kernel,
@@ -47,7 +47,7 @@ impl DnsStage {
             refused,
             matcher: Matcher::default(),
             table: DnsTable::new(DnsConfig {
-                budget: options.dns_budget,
+                budget: options.label_sets(DNS_BUDGET),
                 window: WINDOW,
                 retention: options.retention,
             }),

@@ -106,7 +106,7 @@ impl Engine {
     /// not fill up (every 100 ms).
     pub fn drain(&mut self) {
         self.process.drain();
-        self.tcp.drain();
+        self.tcp.drain(self.process.table());
         if let Some(dns) = &mut self.dns {
             dns.drain(self.process.table());
         }
@@ -119,10 +119,12 @@ impl Engine {
         let host = self.host.read();
         let mut failures = Vec::new();
         failures.extend(self.process.cycle(at, &mut self.stages));
-        failures.extend(
-            self.tcp
-                .cycle(at, self.process.namespaces(), &mut self.stages),
-        );
+        failures.extend(self.tcp.cycle(
+            at,
+            self.process.namespaces(),
+            self.process.table(),
+            &mut self.stages,
+        ));
         if let Some(dns) = &mut self.dns {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
@@ -136,6 +138,10 @@ impl Engine {
 
         self.sequence += 1;
         let peers = self.tcp.rows(self.sequence, gate);
+        let services = self.tcp.services(self.sequence, gate);
+        let connect_failures = self.tcp.failures(self.sequence, gate);
+        let upstreams = self.tcp.upstreams();
+        let port_use = self.tcp.port_use();
         let processes = self.process.rows(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
@@ -179,6 +185,10 @@ impl Engine {
             interval,
             host,
             peers,
+            services,
+            failures: connect_failures,
+            upstreams,
+            port_use,
             processes,
             dns,
             connections,

@@ -27,6 +27,10 @@ impl EbpfMode {
     }
 }
 
+/// As many label sets as anyone may ask for: who looks by hand wants the culprit, whatever its
+/// place, and series cost nothing there.
+const ALL: usize = 100_000;
+
 /// Settings of an engine.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -42,12 +46,20 @@ pub struct EngineOptions {
     pub process_budget: usize,
     /// Watch name resolution.
     pub dns: bool,
-    /// Label sets of lookups by name.
-    pub dns_budget: usize,
     /// How long counters of a group that ended stay exposed.
     pub retention: Duration,
     /// Size of each ring buffer, bytes; `None` for the defaults.
     pub ring_bytes: Option<u32>,
+    /// Tell TCP peers apart by the process and user whose their connections are.
+    pub tcp_process_label: bool,
     /// Keep single connections and processes, for `top`.
     pub details: bool,
+}
+
+impl EngineOptions {
+    /// Label sets of a family group whose budget cannot be chosen: `exported`, or all of them
+    /// where single connections are kept.
+    pub(super) fn label_sets(&self, exported: usize) -> usize {
+        if self.details { ALL } else { exported }
+    }
 }

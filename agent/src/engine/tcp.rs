@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::{options::EngineOptions, stages::Stages};
 use crate::{
-    aggregate::{TcpConfig, TcpTable, WalkOutcome},
+    aggregate::{FAILURE_BUDGET, Owners, SERVICE_BUDGET, TcpConfig, TcpTable, WalkOutcome},
     clock::Moment,
     collect::connect::bpf::ConnectBpf,
     collect::tcp::{
@@ -16,12 +16,13 @@ use crate::{
         ends,
         identity::IdMode,
         netns::{Finder, Hints, Namespace},
+        settings::SettingsCache,
         time_wait::{self, TimeWaitCollector},
     },
     kernel::Kernel,
     model::{
-        BirthGate, Budget, ConnectionRow, Lost, MapFill, PeerRow, ProgramStatus, Scope,
-        SourceStatus,
+        BirthGate, Budget, ConnectionRow, FailureRow, Lost, MapFill, PeerRow, PortUseRow,
+        ProgramStatus, Scope, ServiceRow, SourceStatus, UpstreamRow,
     },
 };
 
@@ -49,6 +50,7 @@ pub struct TcpStage {
     /// Attempts to connect that fail before anything is sent; why they are not seen.
     connect: Result<ConnectBpf, String>,
     table: TcpTable,
+    settings: SettingsCache,
     finder: Finder,
     namespaces: Vec<Namespace>,
     /// Namespaces that could not be read: why, and when it was last tried.
@@ -76,17 +78,22 @@ impl TcpStage {
             options.ebpf.announce("tcp", why);
         }
         Self {
-            source,
-            degraded,
-            refused,
-            connect,
             table: TcpTable::new(TcpConfig {
                 networks: options.networks.clone(),
                 peer_budget: options.peer_budget,
                 window: WINDOW,
+                service_budget: options.label_sets(SERVICE_BUDGET),
+                failure_budget: options.label_sets(FAILURE_BUDGET),
                 retention: options.retention,
                 details: options.details,
+                ends: !matches!(source, Source::Diag(_)),
+                process_label: options.tcp_process_label,
             }),
+            source,
+            degraded,
+            refused,
+            connect,
+            settings: SettingsCache::default(),
             finder: Finder::default(),
             namespaces: Vec::new(),
             unreadable: FxHashMap::default(),
@@ -97,20 +104,27 @@ impl TcpStage {
         }
     }
 
-    /// Takes over connections that ended since the last call.
-    pub fn drain(&mut self) {
-        match &mut self.source {
-            Source::Storage(source) => source.drain(&mut self.table),
-            Source::Hash(source) => source.drain(&mut self.table),
-            Source::Diag(_) => {}
-        }
+    /// Takes over connections that ended since the last call; `owners` knows whose they were.
+    pub fn drain(&mut self, owners: &dyn Owners) {
         if let Ok(connect) = &mut self.connect {
             connect.drain(Moment::now(), &self.namespaces, &mut self.table);
         }
+        match &mut self.source {
+            Source::Storage(source) => source.drain(&mut self.table),
+            Source::Hash(source) => source.drain(&mut self.table),
+            Source::Diag(_) => return,
+        }
+        self.table.resolve(owners);
     }
 
-    /// One walk; what went wrong, in one line.
-    pub fn cycle(&mut self, at: Moment, hints: &Hints, stages: &mut Stages) -> Option<String> {
+    /// One walk; what went wrong, in one line. `owners` has walked over the processes before.
+    pub fn cycle(
+        &mut self,
+        at: Moment,
+        hints: &Hints,
+        owners: &dyn Owners,
+        stages: &mut Stages,
+    ) -> Option<String> {
         let mut failure = None;
         match self.finder.find(hints) {
             Ok(found) => self.namespaces = found.namespaces,
@@ -122,12 +136,13 @@ impl TcpStage {
             .map(|namespace| namespace.inode)
             .collect();
         self.unreadable.retain(|inode, _| alive.contains(inode));
+        self.settings.refresh(&self.namespaces, at);
         self.seed(at, &alive);
         stages.mark("namespaces");
 
         self.table.begin(at);
         let complete = self.walk(at, &mut failure);
-        self.drain();
+        self.drain(owners);
         stages.mark("tcp_walk");
 
         let outcome = self.time_wait.collect(&self.namespaces, &mut self.table);
@@ -145,7 +160,7 @@ impl TcpStage {
         stages.mark("tcp_time_wait");
 
         self.table
-            .finish(Moment::now(), WalkOutcome { complete }, known);
+            .finish(Moment::now(), WalkOutcome { complete }, known, owners);
         stages.mark("tcp_aggregate");
         failure
     }
@@ -222,6 +237,27 @@ impl TcpStage {
         self.table.rows(sequence, gate)
     }
 
+    /// Lives of connections.
+    pub fn services(&mut self, sequence: u64, gate: BirthGate) -> Vec<ServiceRow> {
+        self.table.services(sequence, gate)
+    }
+
+    /// Attempts to connect that failed.
+    pub fn failures(&mut self, sequence: u64, gate: BirthGate) -> Vec<FailureRow> {
+        self.table.failures(sequence, gate)
+    }
+
+    /// Pools of peers.
+    pub fn upstreams(&mut self) -> Vec<UpstreamRow> {
+        self.table.upstreams()
+    }
+
+    /// Local ports in use.
+    pub fn port_use(&self) -> Vec<PortUseRow> {
+        self.table
+            .port_use(&|netns| self.settings.of(netns).ephemeral_ports)
+    }
+
     /// Single connections, if wanted.
     pub fn connections(&self) -> Vec<ConnectionRow> {
         self.table.connections()
@@ -257,7 +293,8 @@ impl TcpStage {
         };
         let ended_degraded = match &self.source {
             Source::Diag(_) => Some(format!(
-                "connections that open and close between two cycles are not seen: {}",
+                "connections that open and close between two cycles are not seen, nor how any \
+                 connection ends: {}",
                 self.degraded.as_deref().unwrap_or("no kernel programs")
             )),
             _ => None,

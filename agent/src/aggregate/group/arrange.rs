@@ -80,6 +80,7 @@ struct Scan {
     /// Named with members, lightest first.
     live: Vec<Weighed>,
     live_groups: u64,
+    members: u64,
 }
 
 impl<K: GroupKey, A: Account> Groups<K, A> {
@@ -100,6 +101,7 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
         }
         self.departed.retain(|_, gone| !gone.absence_seen(view));
         let mut scan = self.scan(view);
+        self.members = scan.members;
         self.name_heaviest(&mut scan, view);
         for id in scan.new {
             self.fold(id);
@@ -136,6 +138,7 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
         let mut empty: Vec<Weighed> = Vec::new();
         for (id, group) in self.groups.iter_mut() {
             scan.live_groups += u64::from(group.members > 0);
+            scan.members += u64::from(group.members);
             match group.place {
                 Place::Named(_) => continue,
                 // Its row was weighed above.

@@ -14,7 +14,7 @@
 //! the limit nor takes an increment away before it was seen.
 
 mod arrange;
-mod slots;
+pub(super) mod slots;
 
 use std::{fmt, hash::Hash, time::Duration};
 
@@ -103,6 +103,8 @@ pub(super) struct RowView<'a, K, A> {
     pub held: bool,
     /// Has members whose gauges count for it.
     pub live: bool,
+    /// How many.
+    pub members: u64,
     /// Its counters are frozen and about to end.
     pub lingering: bool,
 }
@@ -125,6 +127,8 @@ pub(super) struct Groups<K, A: Account> {
     other_cycle: A::Cycle,
     /// Live groups without a row of their own, as of the last arrangement.
     folded: u64,
+    /// Members of all groups, as of the last arrangement.
+    members: u64,
     /// Something without a group counts for the gauges of `other` now.
     ungrouped: bool,
     folds: u64,
@@ -146,6 +150,7 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
             other: None,
             other_cycle: A::Cycle::default(),
             folded: 0,
+            members: 0,
             ungrouped: false,
             folds: 0,
             evictions: 0,
@@ -248,17 +253,21 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
     /// All rows, heaviest first, `other` last.
     pub fn rows(&self) -> Vec<RowView<'_, K, A>> {
         let mut weighed: Vec<(f32, RowView<'_, K, A>)> = Vec::with_capacity(self.rows.len() + 1);
+        let mut unnamed = self.members;
         for (index, row) in self.rows.iter().enumerate() {
             let Some(group) = self.groups.get(row.group) else {
                 continue;
             };
             let lingering = row.lingering_since.is_some();
+            let members = if lingering { 0 } else { group.members.into() };
+            unnamed = unnamed.saturating_sub(members);
             let view = RowView {
                 index,
                 key: Some(&group.key),
                 account: &row.account,
                 held: row.birth.held(),
-                live: group.members > 0 && !lingering,
+                live: members > 0,
+                members,
                 lingering,
             };
             weighed.push((if lingering { -1.0 } else { group.weight }, view));
@@ -271,6 +280,7 @@ impl<K: GroupKey, A: Account> Groups<K, A> {
             account: &row.account,
             held: row.birth.held(),
             live: self.other_is_live(),
+            members: unnamed,
             lingering: false,
         }));
         rows

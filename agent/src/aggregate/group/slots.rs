@@ -2,7 +2,7 @@
 
 /// A vector with holes that are used again.
 #[derive(Debug)]
-pub(super) struct Slots<T> {
+pub(in crate::aggregate) struct Slots<T> {
     items: Vec<Option<T>>,
     holes: Vec<u32>,
 }
@@ -50,6 +50,11 @@ impl<T> Slots<T> {
         self.items.get_mut(id as usize)?.as_mut()
     }
 
+    /// All items.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter().flatten()
+    }
+
     /// All items with their numbers.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
         let numbered = (0u32..).zip(&mut self.items);
@@ -57,7 +62,6 @@ impl<T> Slots<T> {
     }
 
     /// Number of items.
-    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.items.len() - self.holes.len()
     }

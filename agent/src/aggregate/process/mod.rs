@@ -3,6 +3,7 @@
 mod account;
 mod cpu;
 mod entry;
+mod owners;
 mod rows;
 mod table;
 mod wanted;

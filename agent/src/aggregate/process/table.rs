@@ -8,6 +8,7 @@ use super::{
     account::{ProcessAccount, ProcessCycle, ProcessKey},
     cpu::CpuTime,
     entry::{Change, Entry, add_thread, array, exit_reason},
+    owners::Bearers,
 };
 use crate::{
     aggregate::{
@@ -41,6 +42,7 @@ pub struct ProcessTable {
     threads: FxHashMap<u32, TaskTotals>,
     pub(super) fds_unknown: Vec<ProcessId>,
     ended: Ended<ProcessId>,
+    pub(super) bearers: Bearers,
     overflow: Overflow<10>,
     lost_finals: u64,
     cpu_ns: u64,
@@ -73,6 +75,7 @@ impl ProcessTable {
             threads: FxHashMap::default(),
             fds_unknown: Vec::new(),
             ended: Ended::default(),
+            bearers: Bearers::default(),
             overflow: Overflow::default(),
             lost_finals: 0,
             cpu_ns: 0,
@@ -157,6 +160,7 @@ impl ProcessTable {
             self.horizon.walked(self.began.unwrap_or(at).boot_ns);
         }
         self.ended.age();
+        self.bearers.age(at.mono_ns);
         shrink(&mut self.entries);
         shrink(&mut self.threads);
     }
@@ -218,6 +222,7 @@ impl ProcessTable {
             }
             let entry = Entry::new(record, newborn, group, self.cycle);
             self.entries.insert(id, Box::new(entry));
+            self.bearers.born(id);
         }
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.observe(record, self.cycle, self.page_size);
@@ -241,6 +246,7 @@ impl ProcessTable {
             self.entries.insert(id, Box::new(entry));
         }
         self.regroup(id, record, names);
+        self.bearers.ended(id, self.owner_of(id));
         let Some(mut entry) = self.entries.remove(&id) else {
             return;
         };
@@ -254,6 +260,7 @@ impl ProcessTable {
 
     /// Drops a process that has gone without a final record.
     fn vanish(&mut self, id: ProcessId) {
+        self.bearers.ended(id, self.owner_of(id));
         let Some(entry) = self.entries.remove(&id) else {
             return;
         };

@@ -9,10 +9,18 @@ use crate::{
         group::{Account, GroupKey},
         window::Window,
     },
-    model::{Histogram, PeerKey, SampleCounts},
+    model::{Histogram, Owner, PeerKey, SampleCounts},
 };
 
-impl GroupKey for PeerKey {}
+/// What identifies a group of connections to the same peer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct PeerGroup {
+    pub peer: PeerKey,
+    /// Whose they are, where peers are told apart by that.
+    pub owner: Option<Arc<Owner>>,
+}
+
+impl GroupKey for PeerGroup {}
 
 /// Increments of one cycle.
 #[derive(Debug, Default)]

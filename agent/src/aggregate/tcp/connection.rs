@@ -2,6 +2,8 @@
 
 use hostlens_ebpf::wire::SockRecord;
 
+use super::{flow, life::is_connected, owner::OwnerId};
+
 /// Which group a connection belongs to, packed: direction and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct GroupRef(u32);
@@ -105,12 +107,26 @@ pub(super) struct Connection {
     pub group: GroupRef,
     /// Cycle of the last record.
     pub seen: u32,
+    /// Whose it is.
+    pub owner: OwnerId,
+    /// Its group of lives, once its handshake was completed and its owner is known.
+    pub service: GroupRef,
+    /// Its flow, if outbound.
+    pub flow: u32,
+    /// Local port.
+    pub local_port: u16,
+    /// Remote port.
+    pub remote_port: u16,
     /// TCP state.
     pub state: u8,
     /// Direction as the records have it, under which its final record would be lost.
     pub wire_direction: u8,
     /// Complete walks in a row without it.
     pub missed: u8,
+    /// It counts as opened once its handshake is completed.
+    pub opening: bool,
+    /// Its handshake was found completed.
+    pub established: bool,
     /// Nothing was sampled yet and all it measured is ours.
     unsampled: bool,
 }
@@ -122,9 +138,14 @@ fn wrapped(now: u32, before: u32) -> u32 {
 }
 
 impl Connection {
-    /// A connection seen for the first time. Everything it did counts if it is `newborn`,
+    /// A connection of `owner` seen for the first time. Everything it did counts if it is `newborn`,
     /// otherwise the record is a baseline.
-    pub fn new(record: &SockRecord, newborn: bool, group: GroupRef, cycle: u32) -> Self {
+    pub fn new(
+        record: &SockRecord,
+        newborn: bool,
+        (group, owner): (GroupRef, OwnerId),
+        cycle: u32,
+    ) -> Self {
         let base = if newborn {
             SockRecord::default()
         } else {
@@ -146,7 +167,14 @@ impl Connection {
             group,
             // Not yet seen in this cycle: `observe` follows.
             seen: cycle.wrapping_sub(1),
+            owner,
+            service: GroupRef::none(Side::Undecided),
+            flow: flow::NONE,
+            local_port: record.local_port,
+            remote_port: record.remote_port,
             state: record.state,
+            opening: newborn || !is_connected(record.state),
+            established: false,
             wire_direction: record.direction,
             missed: 0,
             unsampled: newborn,
@@ -160,6 +188,14 @@ impl Connection {
             || record.born_ns == 0
                 && (record.bytes_sent < self.bytes_sent
                     || record.bytes_received.saturating_add(1) < self.received)
+    }
+
+    /// Whether its handshake was completed since the last time this was asked.
+    #[inline]
+    pub fn rises(&mut self) -> bool {
+        let rises = !self.established && is_connected(self.state);
+        self.established |= rises;
+        rises
     }
 
     /// Takes a record of a walk.
@@ -238,4 +274,4 @@ impl Connection {
     }
 }
 
-const _: () = assert!(size_of::<Connection>() <= 80, "held for every socket");
+const _: () = assert!(size_of::<Connection>() <= 96, "held for every socket");

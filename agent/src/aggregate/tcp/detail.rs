@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use super::{
     connection::{Change, Connection, Side},
     direction::Ends,
+    owner::OwnerBook,
 };
 use crate::model::ConnectionRow;
 
@@ -50,17 +51,21 @@ impl Details {
         crate::aggregate::shrink(&mut self.by_id);
     }
 
-    pub fn rows(&self, connections: &FxHashMap<u64, Connection>) -> Vec<ConnectionRow> {
+    pub fn rows(
+        &self,
+        connections: &FxHashMap<u64, Connection>,
+        owners: &OwnerBook,
+    ) -> Vec<ConnectionRow> {
         let rows = self.by_id.iter().filter_map(|(id, detail)| {
             let connection = connections.get(id)?;
-            Some(detail.row(connection))
+            Some(detail.row(connection, owners))
         });
         rows.collect()
     }
 }
 
 impl Detail {
-    fn row(&self, connection: &Connection) -> ConnectionRow {
+    fn row(&self, connection: &Connection, owners: &OwnerBook) -> ConnectionRow {
         let record = &self.record;
         let ends = Ends::of(record);
         let micros = |us: u32| u64::from(us) * 1_000;
@@ -76,8 +81,8 @@ impl Detail {
             local_port: ends.local_port,
             remote_ip: ends.remote_ip,
             remote_port: ends.remote_port,
-            owner: None,
-            pid: (record.owner_tgid > 0).then_some(record.owner_tgid),
+            owner: owners.get(connection.owner).map(|names| (**names).clone()),
+            pid: owners.process(connection.owner).map(|id| id.tgid),
             netns: ends.netns,
             state: state_name(connection.state),
             rtt_ns: (record.srtt_us > 0).then(|| micros(record.srtt_us)),

@@ -5,7 +5,11 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use hostlens_ebpf::wire::{Direction, ListenBind, SockRecord};
 
-use super::connection::{Change, Side};
+use super::{
+    connection::{Change, Side},
+    owner::OwnerId,
+    port_use::Path,
+};
 use crate::{
     aggregate::{Networks, listeners::Listeners},
     model::PeerKey,
@@ -21,8 +25,9 @@ pub(super) struct Ends {
     pub netns: u32,
 }
 
-/// A connection of unknown direction, first seen in this cycle.
-#[derive(Clone, Copy, Debug)]
+/// A connection of unknown direction, first seen in this cycle, or one whose peers are told apart
+/// by an owner who is not known yet.
+#[derive(Clone, Debug)]
 pub(super) struct Undecided {
     pub id: u64,
     pub ends: Ends,
@@ -30,6 +35,12 @@ pub(super) struct Undecided {
     pub change: Change,
     /// It is no longer among the living.
     pub ended: bool,
+    /// Its owner as it was first seen; held.
+    pub owner: OwnerId,
+    /// Side and key, if its opening was seen.
+    pub seen: Option<Box<(Side, PeerKey)>>,
+    /// Complete walks when it was first seen.
+    pub since: u32,
 }
 
 /// An address of a record. IPv4-mapped ones come out as IPv4.
@@ -46,6 +57,11 @@ impl Ends {
             remote_port: record.remote_port,
             netns: record.netns,
         }
+    }
+
+    /// Namespace, local and remote address, remote port.
+    pub fn path(&self) -> Path {
+        (self.netns, self.local_ip, self.remote_ip, self.remote_port)
     }
 
     /// The group, by the listeners known: inbound if one of the namespace matches.

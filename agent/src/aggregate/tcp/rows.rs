@@ -3,7 +3,7 @@
 use hostlens_ebpf::wire::{Direction, tcp_state};
 
 use super::{
-    account::PeerAccount,
+    account::{PeerAccount, PeerGroup},
     connection::{GroupRef, Side},
     table::TcpTable,
 };
@@ -12,7 +12,10 @@ use crate::{
         birth::View,
         group::{Groups, RowView},
     },
-    model::{BirthGate, Budget, ConnectionRow, ConnectionState, PeerKey, PeerRates, PeerRow},
+    model::{
+        BirthGate, Budget, ConnectionRow, ConnectionState, FailureRow, PeerKey, PeerRates, PeerRow,
+        ServiceRow,
+    },
 };
 
 /// Gauges of one row, summed over its connections.
@@ -58,15 +61,8 @@ impl TcpTable {
     /// folded groups of a direction last. To be called once after each `finish`: it also decides
     /// who keeps a name. Empty before the first.
     pub fn rows(&mut self, sequence: u64, gate: BirthGate) -> Vec<PeerRow> {
-        let Some(now) = self.now else {
+        let Some(view) = self.view(sequence, gate) else {
             return Vec::new();
-        };
-        let view = View {
-            sequence,
-            gate,
-            now,
-            seconds: self.seconds,
-            window_ns: self.window_ns(),
         };
         for side in [Side::Inbound, Side::Outbound] {
             self.sides.get(side).arrange(&view);
@@ -87,23 +83,69 @@ impl TcpTable {
         rows
     }
 
+    fn view(&self, sequence: u64, gate: BirthGate) -> Option<View> {
+        Some(View {
+            sequence,
+            gate,
+            now: self.now?,
+            seconds: self.seconds,
+            window_ns: self.window_ns(),
+        })
+    }
+
+    /// Lives of connections: inbound, then outbound, heaviest first, all folded groups of a
+    /// direction last. Once per cycle, as `rows`. What a source that only polls cannot see is
+    /// absent; it counts as opened what a walk finds new in a network namespace that the walk
+    /// before had read.
+    pub fn services(&mut self, sequence: u64, gate: BirthGate) -> Vec<ServiceRow> {
+        let Some(view) = self.view(sequence, gate) else {
+            return Vec::new();
+        };
+        let connections = &mut self.connections;
+        self.services.arrange(&view, |direction, moved| {
+            let side = match direction {
+                Direction::Inbound => Side::Inbound,
+                _ => Side::Outbound,
+            };
+            for known in connections.values_mut() {
+                if known.service.side() == side {
+                    known.service = renumbered(known.service, moved);
+                }
+            }
+        });
+        self.services.rows(self.config.ends)
+    }
+
+    /// Attempts to connect that failed: heaviest first, all folded groups last. Once per cycle, as
+    /// `rows`.
+    pub fn failures(&mut self, sequence: u64, gate: BirthGate) -> Vec<FailureRow> {
+        let view = self.view(sequence, gate);
+        view.map_or_else(Vec::new, |view| self.failures.rows(&view))
+    }
+
     /// Single connections; empty unless details were asked for.
     pub fn connections(&self) -> Vec<ConnectionRow> {
         let details = self.details.as_ref();
-        details.map_or_else(Vec::new, |details| details.rows(&self.connections))
+        details.map_or_else(Vec::new, |details| {
+            details.rows(&self.connections, &self.owners)
+        })
     }
 
-    /// State of the budgets of both directions.
+    /// State of the budgets.
     pub fn budgets(&self) -> Vec<Budget> {
-        vec![
+        let mut budgets = vec![
             self.sides.inbound.budget("peer_inbound"),
             self.sides.outbound.budget("peer_outbound"),
-        ]
+        ];
+        budgets.extend(self.services.budgets());
+        budgets.push(self.failures.budget());
+        budgets
     }
 
     /// Label sets shown as 0 until scrapers have seen their birth.
     pub fn held(&self) -> u64 {
-        self.sides.inbound.held() + self.sides.outbound.held()
+        let peers = self.sides.inbound.held() + self.sides.outbound.held();
+        peers + self.services.held() + self.failures.held()
     }
 
     fn gauges(&self) -> [Vec<Gauges>; 2] {
@@ -136,20 +178,16 @@ impl TcpTable {
     }
 
     fn renumber(&mut self, side: Side, moved: &[u32]) {
-        let new = |group: GroupRef| {
-            let number = moved.get(group.number() as usize).copied();
-            GroupRef::new(side, number.unwrap_or(u32::MAX))
-        };
         for connection in self.connections.values_mut() {
             if connection.group.side() == side {
-                connection.group = new(connection.group);
+                connection.group = renumbered(connection.group, moved);
             }
         }
         self.time_wait = std::mem::take(&mut self.time_wait)
             .into_iter()
             .map(|(group, sockets)| {
                 let group = if group.side() == side {
-                    new(group)
+                    renumbered(group, moved)
                 } else {
                     group
                 };
@@ -159,8 +197,14 @@ impl TcpTable {
     }
 }
 
+/// The same group under its new number.
+fn renumbered(group: GroupRef, moved: &[u32]) -> GroupRef {
+    let number = moved.get(group.number() as usize).copied();
+    GroupRef::new(group.side(), number.unwrap_or(u32::MAX))
+}
+
 fn peer_row(
-    view: &RowView<'_, PeerKey, PeerAccount>,
+    view: &RowView<'_, PeerGroup, PeerAccount>,
     gauges: &[Gauges],
     direction: Direction,
     time_wait_known: bool,
@@ -177,8 +221,8 @@ fn peer_row(
     }
     let [sent_rate, received_rate] = account.rates;
     PeerRow {
-        key: view.key.copied().unwrap_or(PeerKey::Folded(direction)),
-        owner: None,
+        key: view.key.map_or(PeerKey::Folded(direction), |key| key.peer),
+        owner: view.key.and_then(|key| key.owner.as_deref()).cloned(),
         held: view.held,
         live: view.live,
         connections,

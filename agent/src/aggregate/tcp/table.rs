@@ -7,18 +7,29 @@ use rustc_hash::FxHashMap;
 
 use super::{
     TcpConfig,
-    account::{PeerAccount, PeerCycle, activity},
+    account::{PeerAccount, PeerCycle, PeerGroup, activity},
     connection::{Change, Connection, GroupRef, Side},
     detail::Details,
     direction::{Ends, Undecided},
+    flow::Flows,
+    life::Waiting,
+    owner::OwnerBook,
+    port_use::Path,
+    sight::Sight,
 };
 use crate::{
     aggregate::{
-        WalkOutcome, ended::Ended, group::Groups, horizon::Horizon, listeners::Listeners,
-        overflow::Overflow, shrink,
+        Owners, WalkOutcome,
+        ended::Ended,
+        group::Groups,
+        horizon::Horizon,
+        listeners::Listeners,
+        overflow::Overflow,
+        service::{FailureTable, ServiceTable},
+        shrink,
     },
     clock::Moment,
-    model::{Lost, PeerKey},
+    model::Lost,
 };
 
 /// Complete walks without an identity after which it has gone.
@@ -31,20 +42,20 @@ const NAMESPACES: usize = 4_096;
 /// The groups of both directions.
 #[derive(Debug)]
 pub(super) struct Sides {
-    pub inbound: Groups<PeerKey, PeerAccount>,
-    pub outbound: Groups<PeerKey, PeerAccount>,
+    pub inbound: Groups<PeerGroup, PeerAccount>,
+    pub outbound: Groups<PeerGroup, PeerAccount>,
 }
 
 impl Sides {
     /// The groups of one direction. What nobody could decide counts as outbound.
-    pub fn get(&mut self, side: Side) -> &mut Groups<PeerKey, PeerAccount> {
+    pub fn get(&mut self, side: Side) -> &mut Groups<PeerGroup, PeerAccount> {
         match side {
             Side::Inbound => &mut self.inbound,
             Side::Outbound | Side::Undecided => &mut self.outbound,
         }
     }
 
-    pub fn join(&mut self, side: Side, key: PeerKey) -> GroupRef {
+    pub fn join(&mut self, side: Side, key: PeerGroup) -> GroupRef {
         GroupRef::new(side, self.get(side).join(key))
     }
 
@@ -52,7 +63,7 @@ impl Sides {
         self.get(group.side()).leave(group.number());
     }
 
-    fn book(&mut self, group: GroupRef, change: &Change) {
+    pub fn book(&mut self, group: GroupRef, change: &Change) {
         let cycle = self
             .get(group.side())
             .cycle(group.number(), activity(change));
@@ -67,12 +78,22 @@ pub struct TcpTable {
     pub(super) config: TcpConfig,
     pub(super) connections: FxHashMap<u64, Connection>,
     pub(super) sides: Sides,
-    undecided: Vec<Undecided>,
+    pub(super) undecided: Vec<Undecided>,
     pub(super) listeners: Listeners,
     pub(super) waiting: Vec<Ends>,
     /// TIME_WAIT sockets by group; each entry is a member of its group.
     pub(super) time_wait: FxHashMap<GroupRef, u32>,
     pub(super) time_wait_known: bool,
+    /// TIME_WAIT sockets of connections opened here, by what their local port was bound for.
+    pub(super) time_wait_paths: FxHashMap<Path, u32>,
+    pub(super) owners: OwnerBook,
+    pub(super) services: ServiceTable,
+    pub(super) failures: FailureTable,
+    pub(super) flows: Flows,
+    pub(super) waiting_lives: Waiting,
+    pub(super) sight: Sight,
+    /// Complete walks so far.
+    pub(super) walks: u32,
     /// RTT in µs and cycle, of connections that no walk has seen.
     pub(super) last_rtts: FxHashMap<u64, (u32, u32)>,
     pub(super) ended: Ended<(u64, u64)>,
@@ -105,6 +126,14 @@ impl TcpTable {
             waiting: Vec::new(),
             time_wait: FxHashMap::default(),
             time_wait_known: false,
+            time_wait_paths: FxHashMap::default(),
+            owners: OwnerBook::default(),
+            services: ServiceTable::new(config.service_budget, config.retention),
+            failures: FailureTable::new(config.failure_budget, config.retention),
+            flows: Flows::default(),
+            waiting_lives: Waiting::default(),
+            sight: Sight::default(),
+            walks: 0,
             last_rtts: FxHashMap::default(),
             ended: Ended::default(),
             overflow: Default::default(),
@@ -130,19 +159,29 @@ impl TcpTable {
         self.cycle = self.cycle.wrapping_add(1);
     }
 
-    /// The walk is over. `time_wait_known`: the source shows TIME_WAIT sockets, and all of them
+    /// The walk is over; `owners` knows whose its sockets are. `time_wait_known`: the source shows TIME_WAIT sockets, and all of them
     /// were handed in if the walk is complete.
-    pub fn finish(&mut self, at: Moment, outcome: WalkOutcome, time_wait_known: bool) {
+    pub fn finish(
+        &mut self,
+        at: Moment,
+        outcome: WalkOutcome,
+        time_wait_known: bool,
+        owners: &dyn Owners,
+    ) {
         let began = self.began.unwrap_or(at);
         self.now = Some(at);
-        self.decide();
+        self.walks = self.walks.wrapping_add(u32::from(outcome.complete));
+        self.settle_owners(owners);
         self.take_time_wait(outcome.complete, time_wait_known);
         if outcome.complete {
             self.forget_missing();
             self.settle_overflow();
             self.listeners.age(began, self.config.retention);
             self.horizon.walked(began.mono_ns);
+            self.sight.walked();
         }
+        let window_ns = self.window_ns();
+        self.flows.age(&mut self.owners, at.mono_ns, window_ns);
         let (cycle, seconds) = (self.cycle, self.seconds);
         if let Some(details) = &mut self.details {
             details.rate(|bytes| {
@@ -172,12 +211,19 @@ impl TcpTable {
             .map(|(&netns, &total)| (netns, total))
     }
 
-    /// Final records that were lost so far; their counters are booked to `other`.
+    /// Final records that were lost so far, whose counters are booked to `other`, and events of
+    /// connections whose process is gone before it could be named, booked to `unknown`.
     pub fn lost_detail(&self) -> Vec<Lost> {
-        vec![Lost {
-            what: "tcp_final",
-            count: self.lost_finals,
-        }]
+        vec![
+            Lost {
+                what: "tcp_final",
+                count: self.lost_finals,
+            },
+            Lost {
+                what: "tcp_owner",
+                count: self.owners.beyond() + self.waiting_lives.given_up(),
+            },
+        ]
     }
 
     /// Living connections.
@@ -205,20 +251,6 @@ impl TcpTable {
         }
     }
 
-    pub(super) fn place(&mut self, record: &SockRecord, ended: bool) -> GroupRef {
-        let ends = Ends::of(record);
-        if let Some((side, key)) = ends.group_seen(record, &self.listeners, &self.config.networks) {
-            return self.sides.join(side, key);
-        }
-        self.undecided.push(Undecided {
-            id: record.id,
-            ends,
-            change: Change::default(),
-            ended,
-        });
-        GroupRef::new(Side::Undecided, (self.undecided.len() - 1) as u32)
-    }
-
     /// A member of a group has gone.
     pub(super) fn leave(&mut self, group: GroupRef) {
         if group.side() != Side::Undecided {
@@ -237,73 +269,10 @@ impl TcpTable {
             overflow.vanished(gone.known());
         }
         self.leave(gone.group);
+        self.leave_life(gone.owner, gone.flow, gone.service);
         if let Some(details) = &mut self.details {
             details.remove(id);
         }
-    }
-
-    fn decide(&mut self) {
-        let undecided = std::mem::take(&mut self.undecided);
-        for entry in undecided {
-            let (side, key) = entry.ends.group_by(&self.listeners, &self.config.networks);
-            let group = self.sides.join(side, key);
-            if !entry.change.is_empty() {
-                self.sides.book(group, &entry.change);
-            }
-            match self.connections.get_mut(&entry.id) {
-                Some(connection) if !entry.ended => connection.group = group,
-                _ => self.sides.leave(group),
-            }
-        }
-    }
-
-    fn take_time_wait(&mut self, complete: bool, known: bool) {
-        if complete || !known {
-            let mut now: FxHashMap<GroupRef, u32> = FxHashMap::default();
-            let waiting = std::mem::take(&mut self.waiting);
-            for ends in waiting.iter().filter(|_| known) {
-                let group = self.time_wait_group(ends);
-                let count = now.entry(group).or_default();
-                *count += 1;
-                if *count > 1 {
-                    self.sides.leave(group);
-                }
-            }
-            for (group, _) in std::mem::replace(&mut self.time_wait, now) {
-                self.sides.leave(group);
-            }
-            for side in [Side::Inbound, Side::Outbound] {
-                let ungrouped = self.time_wait.contains_key(&GroupRef::none(side));
-                self.sides.get(side).set_ungrouped(ungrouped);
-            }
-            self.time_wait_known = known;
-            self.waiting = waiting;
-        }
-        let used = self.waiting.len();
-        self.waiting.clear();
-        if self.waiting.capacity() > 1024 && used < self.waiting.capacity() / 4 {
-            self.waiting.shrink_to(used * 2);
-        }
-    }
-
-    /// The group a TIME_WAIT socket counts for. It makes no group of its own: without a listener
-    /// the end that was connected to is unknown, and ephemeral ports would use up the budget.
-    fn time_wait_group(&mut self, ends: &Ends) -> GroupRef {
-        let networks = &self.config.networks;
-        if self
-            .listeners
-            .find(ends.netns, ends.local_ip, ends.local_port)
-            .is_some()
-        {
-            let (side, key) = ends.group_by(&self.listeners, networks);
-            return self.sides.join(side, key);
-        }
-        for (side, key) in ends.candidates(networks) {
-            if let Some(number) = self.sides.get(side).join_known(&key) {
-                return GroupRef::new(side, number);
-            }
-        }
-        GroupRef::none(ends.likely_side())
     }
 
     fn forget_missing(&mut self) {

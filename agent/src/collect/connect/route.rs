@@ -148,11 +148,11 @@ mod tests {
         let own = Namespace::own().unwrap();
         let host = [127, 0, 0, 1].into();
         assert_eq!(
-            routes.error(own.inode, host, 5, false, &[own.clone()]),
+            routes.error(own.inode, host, 5, false, std::slice::from_ref(&own)),
             None
         );
         assert_eq!(
-            routes.error(own.inode, host, 5, true, &[own.clone()]),
+            routes.error(own.inode, host, 5, true, std::slice::from_ref(&own)),
             Some(0)
         );
         assert_eq!(routes.error(own.inode, host, 6, false, &[]), Some(0));

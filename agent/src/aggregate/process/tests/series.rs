@@ -48,6 +48,10 @@ fn peers(budget: usize) -> Vec<PeerRow> {
         window: Duration::from_secs(60),
         retention: Duration::from_secs(900),
         details: false,
+        service_budget: 100,
+        failure_budget: 200,
+        ends: true,
+        process_label: false,
     });
     let start = Rig::new(1).now;
     let mut rows = Vec::new();
@@ -81,7 +85,12 @@ fn peers(budget: usize) -> Vec<PeerRow> {
                 ..SockRecord::default()
             });
         }
-        table.finish(now, WalkOutcome { complete: true }, true);
+        let nobody = ProcessTable::new(ProcessConfig {
+            budget: 1,
+            retention: Duration::ZERO,
+            details: false,
+        });
+        table.finish(now, WalkOutcome { complete: true }, true, &nobody);
         let gate = BirthGate {
             served_floor: Some(cycle.saturating_sub(3)),
         };

@@ -183,7 +183,7 @@ fn time_wait_sockets_are_counted_where_they_were_opened() {
     rig.table.begin(rig.now);
     rig.table.socket(&socket(5));
     rig.table
-        .finish(rig.now, WalkOutcome { complete: true }, false);
+        .finish(rig.now, WalkOutcome { complete: true }, false, &rig.owners);
     let rows = rig.table.rows(9, rig.gate);
     assert_eq!(
         row(&rows, postgres()).connections[at],

@@ -12,10 +12,10 @@ use hostlens_ebpf::wire::{Direction, SockKind, SockRecord, tcp_state};
 
 use super::{TcpConfig, TcpTable};
 use crate::{
-    aggregate::{Networks, WalkOutcome},
+    aggregate::{Networks, Owners, WalkOutcome},
     clock::Moment,
     collect::TcpSink,
-    model::{BirthGate, PeerKey, PeerRow, Remote},
+    model::{BirthGate, Owner, PeerKey, PeerRow, Remote},
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -28,6 +28,24 @@ struct Rig {
     now: Moment,
     sequence: u64,
     gate: BirthGate,
+    owners: Names,
+}
+
+/// Processes that can be named, by id; all of user `www`.
+#[derive(Default)]
+struct Names(std::collections::BTreeMap<u32, &'static str>);
+
+impl Owners for Names {
+    fn owner(&self, tgid: u32, _start_ns: u64) -> Option<Owner> {
+        self.0.get(&tgid).map(|&process| owner(process))
+    }
+}
+
+fn owner(process: &str) -> Owner {
+    Owner {
+        process: process.into(),
+        user: "www".into(),
+    }
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -48,6 +66,10 @@ fn config(peer_budget: usize) -> TcpConfig {
         window: Duration::from_secs(60),
         retention: Duration::from_secs(900),
         details: true,
+        service_budget: 100,
+        failure_budget: 200,
+        ends: true,
+        process_label: false,
     }
 }
 
@@ -87,6 +109,7 @@ impl Rig {
             now: start,
             sequence: 0,
             gate: BirthGate::default(),
+            owners: Names::default(),
         }
     }
 
@@ -99,7 +122,9 @@ impl Rig {
         self.table.begin(self.now);
         records(&mut self.table);
         let end = self.now.plus(Duration::from_millis(20));
-        self.table.finish(end, WalkOutcome { complete }, true);
+        let owners = &self.owners;
+        self.table
+            .finish(end, WalkOutcome { complete }, true, owners);
         self.sequence += 1;
         self.table.rows(self.sequence, self.gate)
     }

@@ -7,6 +7,7 @@
 //! wire     fixed records written by iterators and ring buffers
 //! ```
 #![no_std]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 pub mod bucket;
 pub mod offsets;

@@ -64,6 +64,46 @@ offsets! {
     SK_ACK_BACKLOG = "sock", "sk_ack_backlog", 0;
     /// Limit of a listener's accept queue.
     SK_MAX_ACK_BACKLOG = "sock", "sk_max_ack_backlog", 0;
+    /// What the network last said of the socket (ICMP), errno.
+    SK_ERR_SOFT = "sock", "sk_err_soft", 0;
+    /// What applications hold of the socket; null before accept and after close.
+    SK_SOCKET = "sock", "sk_socket", 0;
+    /// 1 while a task is at work on the socket; interrupts then leave it alone.
+    SK_LOCK_OWNED = "sock", "sk_lock.owned", 0;
+    /// Buffers received and not yet read.
+    SK_RECEIVE_QLEN = "sock", "sk_receive_queue.qlen", 0;
+    /// See `ListenRecord::drops`.
+    SK_DROPS = "sock", "sk_drops", 0;
+    /// See `ListenRecord::uid`.
+    SK_UID = "sock", "sk_uid", 0;
+    // include/linux/net.h
+    /// `SS_UNCONNECTED` and friends.
+    SOCKET_STATE = "socket", "state", 0;
+    /// The protocol's socket.
+    SOCKET_SK = "socket", "sk", 0;
+    /// Inode number, from the address of the `struct socket` that begins the allocation.
+    SOCKET_INO = "socket_alloc", "vfs_inode.i_ino", 0;
+    // include/net/inet_sock.h
+    /// Local port, network order; outlives `SKC_NUM` at the end.
+    INET_SPORT = "inet_sock", "inet_sport", 0;
+    // include/net/inet_connection_sock.h
+    /// See `SockRecord::retransmits`.
+    ICSK_RETRANSMITS = "inet_connection_sock", "icsk_retransmits", 0;
+    /// Head of a listener's accept queue.
+    ICSK_ACCEPT_HEAD = "inet_connection_sock", "icsk_accept_queue.rskq_accept_head", 0;
+    /// The connection a request became.
+    REQ_SK = "request_sock", "sk", 0;
+    // include/linux/skbuff.h
+    /// Start of the buffer.
+    SKB_HEAD = "sk_buff", "head", 0;
+    /// Device it came by.
+    SKB_DEV = "sk_buff", "dev", 0;
+    /// Where the IP header lies in the buffer.
+    SKB_NETWORK_HEADER = "sk_buff", "network_header", 0;
+    /// Where the TCP header lies in the buffer.
+    SKB_TRANSPORT_HEADER = "sk_buff", "transport_header", 0;
+    /// Network namespace of a device.
+    DEV_NET = "net_device", "nd_net.net", 0;
     /// Inode number of a namespace.
     NET_INUM = "net", "ns.inum", 0;
     // include/linux/seq_file.h
@@ -94,6 +134,8 @@ offsets! {
     TP_WRITE_SEQ = "tcp_sock", "write_seq", 0;
     /// First unacknowledged sequence number.
     TP_SND_UNA = "tcp_sock", "snd_una", 0;
+    /// When it last sent data, jiffies; of a connection nobody accepted yet: when it was established.
+    TP_LSNDTIME = "tcp_sock", "lsndtime", 0;
     // include/linux/sched.h
     /// Thread id.
     TASK_PID = "task_struct", "pid", 0;
@@ -217,4 +259,6 @@ settings! {
     /// Offset in `css_set` of the v1 controller whose hierarchy identifies a task; absent where
     /// there is no v1 hierarchy.
     CSS_SET_V1 = 0xFFFF_FFFF;
+    /// Length of a jiffy, ns.
+    JIFFY_NS = 0xFFFF_FFFF;
 }

@@ -4,20 +4,24 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use super::{options::EngineOptions, stages::Stages};
+use super::{
+    connect::ConnectStage,
+    options::EngineOptions,
+    stages::Stages,
+    tcp_source::{DoorPoll, Source},
+};
 use crate::{
     aggregate::{FAILURE_BUDGET, Owners, SERVICE_BUDGET, TcpConfig, TcpTable, WalkOutcome},
     clock::Moment,
-    collect::connect::bpf::ConnectBpf,
-    collect::tcp::{
-        bpf::{Seeded, TcpBpf},
-        bpf_hash::TcpHash,
-        diag::DiagCollector,
-        ends,
-        identity::IdMode,
-        netns::{Finder, Hints, Namespace},
-        settings::SettingsCache,
-        time_wait::{self, TimeWaitCollector},
+    collect::{
+        DoorSink,
+        tcp::{
+            bpf::Seeded,
+            ends,
+            netns::{Finder, Hints, Namespace},
+            settings::SettingsCache,
+            time_wait::{self, TimeWaitCollector},
+        },
     },
     kernel::Kernel,
     model::{
@@ -31,15 +35,6 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// A namespace that could not be entered is tried again after this.
 const RETRY: Duration = Duration::from_secs(60);
 
-enum Source {
-    /// Socket storage: all namespaces at once.
-    Storage(Box<TcpBpf>),
-    /// A hash map and a walk per namespace.
-    Hash(Box<TcpHash>),
-    /// Netlink, per namespace.
-    Diag(Box<DiagCollector>),
-}
-
 /// The TCP half of a cycle.
 pub struct TcpStage {
     source: Source,
@@ -47,8 +42,10 @@ pub struct TcpStage {
     degraded: Option<String>,
     /// Programs of objects that were tried and not used.
     refused: Vec<ProgramStatus>,
-    /// Attempts to connect that fail before anything is sent; why they are not seen.
-    connect: Result<ConnectBpf, String>,
+    /// Attempts to connect that fail before anything is sent.
+    connect: ConnectStage,
+    /// Why sockets older than the programs have no owner.
+    owners_unknown: Option<String>,
     table: TcpTable,
     settings: SettingsCache,
     finder: Finder,
@@ -66,14 +63,8 @@ impl TcpStage {
     /// Takes the best source there is.
     pub fn start(kernel: &Result<Kernel, String>, options: &EngineOptions) -> Self {
         let ring = options.ring_bytes.unwrap_or(ends::RING_BYTES);
-        let (source, degraded, mut refused) = choose(kernel, ring);
-        let connect = match kernel {
-            Ok(kernel) => ConnectBpf::start(kernel).map_err(|(why, programs)| {
-                refused.extend(programs);
-                why
-            }),
-            Err(why) => Err(why.clone()),
-        };
+        let (mut source, degraded, refused) = Source::choose(kernel, ring);
+        let owners_unknown = source.seed_owners().err();
         if let Some(why) = &degraded {
             options.ebpf.announce("tcp", why);
         }
@@ -92,7 +83,8 @@ impl TcpStage {
             source,
             degraded,
             refused,
-            connect,
+            owners_unknown,
+            connect: ConnectStage::start(kernel),
             settings: SettingsCache::default(),
             finder: Finder::default(),
             namespaces: Vec::new(),
@@ -106,15 +98,15 @@ impl TcpStage {
 
     /// Takes over connections that ended since the last call; `owners` knows whose they were.
     pub fn drain(&mut self, owners: &dyn Owners) {
-        if let Ok(connect) = &mut self.connect {
-            connect.drain(Moment::now(), &self.namespaces, &mut self.table);
-        }
-        match &mut self.source {
-            Source::Storage(source) => source.drain(&mut self.table),
-            Source::Hash(source) => source.drain(&mut self.table),
-            Source::Diag(_) => return,
-        }
+        self.source.drain(&mut self.table);
+        self.connect.drain(&self.namespaces, &mut self.table);
         self.table.resolve(owners);
+    }
+
+    /// Listeners as they stand, and refusals since the last call; several times a second.
+    #[allow(dead_code, reason = "for the stage that judges listeners")]
+    pub fn poll_door(&mut self, sink: &mut dyn DoorSink) -> DoorPoll {
+        self.source.poll_door(sink)
     }
 
     /// One walk; what went wrong, in one line. `owners` has walked over the processes before.
@@ -310,35 +302,20 @@ impl TcpStage {
                 source: ended,
                 degraded: ended_degraded,
             },
-            SourceStatus {
-                signal: "tcp_connect_local",
-                source: match &self.connect {
-                    Ok(_) => "bpf_cgroup_connect",
-                    Err(_) => "absent",
-                },
-                degraded: match &self.connect {
-                    Ok(connect) => connect.partial().map(str::to_owned),
-                    Err(why) => Some(format!(
-                        "connects that fail for want of a route are not seen: {why}"
-                    )),
-                },
-            },
+            self.connect.source(),
             SourceStatus {
                 signal: "tcp_time_wait",
                 source: "sock_diag",
                 degraded: self.time_wait_failed.clone(),
             },
+            self.source.owner_status(self.owners_unknown.as_deref()),
         ]
     }
 
     /// Programs, those of refused objects included.
     pub fn programs(&self) -> Vec<ProgramStatus> {
-        let mut programs = match &self.source {
-            Source::Storage(source) => source.programs(),
-            Source::Hash(source) => source.programs(),
-            Source::Diag(_) => Vec::new(),
-        };
-        programs.extend(self.connect.iter().flat_map(ConnectBpf::programs));
+        let mut programs = self.source.programs();
+        programs.extend(self.connect.programs());
         programs.extend(self.refused.iter().cloned());
         programs
     }
@@ -350,34 +327,22 @@ impl TcpStage {
             what: "time_wait",
             count: self.time_wait_lost,
         });
-        let connect = self.connect.as_ref().ok();
-        lost.push(Lost {
-            what: "connect_attempt",
-            count: connect.map_or(0, ConnectBpf::lost),
-        });
-        let malformed = self.malformed
-            + self.ends().map_or(0, |ends| ends.malformed())
-            + connect.map_or(0, ConnectBpf::malformed);
+        lost.extend(self.connect.lost());
+        let malformed = self.malformed + self.source.ends().map_or(0, |ends| ends.malformed());
         lost.push(Lost {
             what: "malformed",
             count: malformed,
         });
+        lost.extend(self.source.door_lost());
         lost
     }
 
     /// Fill of ring buffers.
     pub fn maps(&self) -> Vec<MapFill> {
-        let ends = self.ends().map(|ends| ends.fill());
-        let connect = self.connect.iter().map(ConnectBpf::fill);
-        ends.into_iter().chain(connect).collect()
-    }
-
-    fn ends(&self) -> Option<&ends::Ends> {
-        match &self.source {
-            Source::Storage(source) => Some(source.ends()),
-            Source::Hash(source) => Some(source.ends()),
-            Source::Diag(_) => None,
-        }
+        let ends = self.source.ends().map(|ends| ends.fill());
+        let connect = self.connect.map();
+        let maps = ends.into_iter().chain(self.source.door_fill());
+        maps.chain(connect).collect()
     }
 
     /// Budgets.
@@ -398,37 +363,6 @@ impl TcpStage {
             namespaces_unreadable: unreadable,
             connections: self.table.tracked(),
             ..Scope::default()
-        }
-    }
-}
-
-fn choose(
-    kernel: &Result<Kernel, String>,
-    ring: u32,
-) -> (Source, Option<String>, Vec<ProgramStatus>) {
-    let diag = || Source::Diag(Box::new(DiagCollector::new(IdMode::Cookie, false)));
-    let kernel = match kernel {
-        Ok(kernel) => kernel,
-        Err(why) => return (diag(), Some(why.clone()), Vec::new()),
-    };
-    let (why, mut refused) = match TcpBpf::start(kernel, ring) {
-        Ok(source) => return (Source::Storage(Box::new(source)), None, Vec::new()),
-        Err(refusal) => refusal,
-    };
-    match TcpHash::start(kernel, ring) {
-        Ok(source) => (
-            Source::Hash(Box::new(source)),
-            Some(format!("no socket storage: {why}")),
-            refused,
-        ),
-        Err((hash_why, more)) => {
-            refused.extend(more);
-            let both = if why == hash_why {
-                why
-            } else {
-                format!("{why}; {hash_why}")
-            };
-            (diag(), Some(both), refused)
         }
     }
 }

@@ -41,6 +41,7 @@ impl Globals {
         values.push(("MM_RSS_STRIDE", stride));
         values.push(("MM_RSS_EXACT", u32::from(rss == RssLayout::Counts)));
         values.push(("CSS_SET_V1", v1_controller(btf)));
+        values.push(("JIFFY_NS", jiffy_ns().unwrap_or(ABSENT)));
         Self {
             values,
             missing,
@@ -101,6 +102,19 @@ fn v1_controller(btf: &Btf) -> u32 {
         (Some(at), Some(index)) => at + index * 8,
         _ => ABSENT,
     }
+}
+
+/// Length of a jiffy: the resolution of the coarse clocks (`posix_get_coarse_res`), which the
+/// kernel's `CONFIG_HZ` sets.
+fn jiffy_ns() -> Option<u32> {
+    let mut resolution = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the pointer is to a value of ours.
+    let status = unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut resolution) };
+    let nanos = u32::try_from(resolution.tv_nsec).ok()?;
+    (status == 0 && resolution.tv_sec == 0 && nanos > 0).then_some(nanos)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! refusal  why the kernel took one not
 //! walker   an attached iterator, run once per cycle
 //! memory   keeping the heap small
+//! table    a hash map that entries are taken out of
 //! sys      the bpf(2) commands the library does not wrap
 //! ```
 
@@ -24,6 +25,7 @@ mod object;
 pub mod objects;
 mod refusal;
 mod sys;
+mod table;
 mod walker;
 
 pub use batch::Batch;
@@ -31,4 +33,5 @@ pub use cgroup::Cgroup;
 pub use globals::{Globals, RssLayout};
 pub use memory::{give_back, keep_small};
 pub use object::{Hook, Kernel, KernelError, LoadedObject, ObjectSpec, ProgramSpec, RingBytes};
+pub use table::Table;
 pub use walker::{Target, WalkError, Walker};

@@ -159,6 +159,12 @@ impl Kernel {
         &self.globals
     }
 
+    /// Number of arguments of a tracepoint some program wants; `None` if this kernel lacks it.
+    pub fn tracepoint_args(&self, name: &str) -> Option<usize> {
+        let known = self.tracepoints.iter().find(|(known, _)| *known == name);
+        known.map(|(_, args)| *args)
+    }
+
     /// Loads an object and, each on its own, its programs.
     ///
     /// # Errors
@@ -220,8 +226,7 @@ impl Kernel {
         };
         let outcome = match (spec.hook, program) {
             (Hook::Tracepoint(name, args), Program::BtfTracePoint(program)) => {
-                let known = self.tracepoints.iter().find(|(known, _)| *known == name);
-                match known.map(|(_, args)| *args) {
+                match self.tracepoint_args(name) {
                     None => {
                         return ProgramState::Unsupported(format!(
                             "this kernel has no tracepoint {name}"

@@ -41,8 +41,82 @@ const SOCKET: &[&str] = &[
     "TP_WRITE_SEQ",
     "TP_SND_UNA",
     "SK_ERR",
+    "SK_SOCKET",
+    "SK_LOCK_OWNED",
+    "INET_SPORT",
     "SEQ_COUNT",
+    "TASK_TGID",
+    "TASK_FLAGS",
+    "TASK_GROUP_LEADER",
+    "TASK_START_BOOTTIME",
 ];
+
+/// Members without which the owner of a socket would be wrong.
+const OWNER: &[&str] = &[
+    "SK_LOCK_OWNED",
+    "TASK_TGID",
+    "TASK_FLAGS",
+    "TASK_GROUP_LEADER",
+    "TASK_START_BOOTTIME",
+];
+
+/// Members without which a listener's record would say something wrong.
+const LISTENER: &[&str] = &[
+    "SKC_STATE",
+    "SKC_NUM",
+    "SK_ACK_BACKLOG",
+    "SK_MAX_ACK_BACKLOG",
+    "SK_DROPS",
+    "SK_UID",
+];
+
+/// Members that tell what was refused.
+const REFUSAL: &[&str] = &[
+    "SKB_HEAD",
+    "SKB_DEV",
+    "SKB_NETWORK_HEADER",
+    "SKB_TRANSPORT_HEADER",
+    "DEV_NET",
+    "NET_INUM",
+    "SK_ACK_BACKLOG",
+    "SK_MAX_ACK_BACKLOG",
+];
+
+const STATE_CHANGED: ProgramSpec = ProgramSpec {
+    name: "tcp_state_changed",
+    hook: Hook::Tracepoint("inet_sock_set_state", 3),
+    needs: SOCKET,
+};
+
+const DESTROYED: ProgramSpec = ProgramSpec {
+    name: "tcp_destroyed",
+    hook: Hook::Tracepoint("tcp_destroy_sock", 1),
+    needs: &["TP_RCV_NXT", "TP_COPIED_SEQ", "SKC_FLAGS"],
+};
+
+const READ: ProgramSpec = ProgramSpec {
+    name: "tcp_read",
+    hook: Hook::Tracepoint("tcp_rcv_space_adjust", 1),
+    needs: OWNER,
+};
+
+const RESET_SENT: ProgramSpec = ProgramSpec {
+    name: "tcp_reset_sent",
+    hook: Hook::Tracepoint("tcp_send_reset", 2),
+    needs: REFUSAL,
+};
+
+const POLL_LISTENERS: ProgramSpec = ProgramSpec {
+    name: "tcp_listeners",
+    hook: Hook::Iterator("bpf_map_elem"),
+    needs: LISTENER,
+};
+
+const POLL_REFUSALS: ProgramSpec = ProgramSpec {
+    name: "tcp_refusals",
+    hook: Hook::Iterator("bpf_map_elem"),
+    needs: &[],
+};
 
 /// Members without which a process record would say something wrong.
 const TASK: &[&str] = &[
@@ -88,11 +162,12 @@ pub const TCP: ObjectSpec = ObjectSpec {
     name: "tcp",
     bytes: embedded!("tcp"),
     programs: &[
-        ProgramSpec {
-            name: "tcp_state_changed",
-            hook: Hook::Tracepoint("inet_sock_set_state", 3),
-            needs: SOCKET,
-        },
+        STATE_CHANGED,
+        DESTROYED,
+        READ,
+        RESET_SENT,
+        POLL_LISTENERS,
+        POLL_REFUSALS,
         ProgramSpec {
             name: "tcp_walk",
             hook: Hook::Iterator("bpf_sk_storage_map"),
@@ -103,6 +178,11 @@ pub const TCP: ObjectSpec = ObjectSpec {
             hook: Hook::Iterator("tcp"),
             needs: SOCKET,
         },
+        ProgramSpec {
+            name: "tcp_owners",
+            hook: Hook::Iterator("task_file"),
+            needs: &["SOCKET_SK"],
+        },
     ],
 };
 
@@ -111,16 +191,12 @@ pub const TCP_HASH: ObjectSpec = ObjectSpec {
     name: "tcp_hash",
     bytes: embedded!("tcp_hash"),
     programs: &[
-        ProgramSpec {
-            name: "tcp_state_changed",
-            hook: Hook::Tracepoint("inet_sock_set_state", 3),
-            needs: SOCKET,
-        },
-        ProgramSpec {
-            name: "tcp_destroyed",
-            hook: Hook::Tracepoint("tcp_destroy_sock", 1),
-            needs: &[],
-        },
+        STATE_CHANGED,
+        DESTROYED,
+        READ,
+        RESET_SENT,
+        POLL_LISTENERS,
+        POLL_REFUSALS,
         ProgramSpec {
             name: "tcp_walk",
             hook: Hook::Iterator("tcp"),

@@ -1,11 +1,15 @@
-//! bpf(2) commands the library does not wrap: links to iterators over one map, and files of a
-//! link that stays.
+//! bpf(2) commands the library does not wrap: links to iterators over one map, files of a link
+//! that stays, and entries taken out of a map.
 
 use std::{
     io,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
+use hostlens_ebpf::wire::Record;
+
+const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
+const BPF_MAP_LOOKUP_AND_DELETE_ELEM: libc::c_int = 21;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_ITER_CREATE: libc::c_int = 33;
 const BPF_TRACE_ITER: u32 = 28;
@@ -31,6 +35,17 @@ struct IterCreate {
     flags: u32,
 }
 
+/// `union bpf_attr`, members for single elements.
+#[repr(C)]
+#[derive(Default)]
+struct Element {
+    map_fd: u32,
+    pad: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
 /// `union bpf_iter_link_info`, member `map`.
 #[repr(C)]
 struct IterMapInfo {
@@ -54,7 +69,7 @@ pub fn link_iterator(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io
         attr.iter_info_len = size_of::<IterMapInfo>() as u32;
     }
     // SAFETY: `attr` and `info` live until the call returns, and the kernel only reads them.
-    unsafe { bpf(BPF_LINK_CREATE, &attr) }
+    unsafe { descriptor(BPF_LINK_CREATE, &attr) }
 }
 
 /// Opens one walk of a linked iterator; it sees the namespaces of the thread that opens it.
@@ -64,14 +79,49 @@ pub fn open_walk(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         flags: 0,
     };
     // SAFETY: `attr` lives until the call returns, and the kernel only reads it.
-    unsafe { bpf(BPF_ITER_CREATE, &attr) }
+    unsafe { descriptor(BPF_ITER_CREATE, &attr) }
+}
+
+/// Removes an element; the key is as large as the map's keys.
+pub fn delete_element<K: Record>(map: BorrowedFd<'_>, key: &K) -> io::Result<()> {
+    let attr = Element {
+        map_fd: map.as_raw_fd() as u32,
+        key: std::ptr::from_ref(key) as u64,
+        ..Element::default()
+    };
+    // SAFETY: `attr` and `key` live until the call returns, and the kernel only reads them.
+    unsafe { bpf(BPF_MAP_DELETE_ELEM, &attr) }.map(drop)
+}
+
+/// Removes an element and gives its value; both are as large as the map's.
+pub fn take_element<K: Record, V: Record>(
+    map: BorrowedFd<'_>,
+    key: &K,
+    value: &mut V,
+) -> io::Result<()> {
+    let attr = Element {
+        map_fd: map.as_raw_fd() as u32,
+        key: std::ptr::from_ref(key) as u64,
+        value: std::ptr::from_mut(value) as u64,
+        ..Element::default()
+    };
+    // SAFETY: all three live until the call returns; the kernel writes one value of the map, for
+    // which any bytes are valid.
+    unsafe { bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM, &attr) }.map(drop)
+}
+
+/// # Safety
+/// As for [`bpf`], and the command returns a new descriptor.
+unsafe fn descriptor<T>(command: libc::c_int, attr: &T) -> io::Result<OwnedFd> {
+    // SAFETY: promised by the caller: the descriptor is new and nobody else owns it.
+    unsafe { Ok(OwnedFd::from_raw_fd(bpf(command, attr)?)) }
 }
 
 /// # Safety
 /// `attr` is the prefix of `union bpf_attr` that `command` reads, and its pointers are valid.
-unsafe fn bpf<T>(command: libc::c_int, attr: &T) -> io::Result<OwnedFd> {
+unsafe fn bpf<T>(command: libc::c_int, attr: &T) -> io::Result<i32> {
     // SAFETY: promised by the caller.
-    let fd = unsafe {
+    let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
             command,
@@ -79,9 +129,8 @@ unsafe fn bpf<T>(command: libc::c_int, attr: &T) -> io::Result<OwnedFd> {
             size_of::<T>(),
         )
     };
-    if fd < 0 {
+    if result < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: both commands return a new descriptor that nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    Ok(result as i32)
 }

@@ -10,20 +10,36 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    bindings::{BPF_ANY, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
-    btf_maps::{Array, PerCpuArray, RingBuf},
-    helpers::generated::{bpf_sk_storage_get, bpf_skc_to_tcp_sock},
+    EbpfContext as _,
+    bindings::{
+        BPF_ANY, BPF_NOEXIST, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE,
+    },
+    btf_maps::{Array, HashMap, PerCpuArray, RingBuf},
+    helpers::generated::{
+        bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_sk_storage_get,
+        bpf_skc_to_tcp_sock, bpf_sock_from_file,
+    },
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
 use aya_log_ebpf::debug;
 use hostlens_ebpf::{
     offsets::at,
-    probe::{iter, load::member, tcp},
-    wire::{Direction, SOCK_BATCH, SockRecord, SockTotals, tcp_state},
+    probe::{iter, load::add_one, load::member, load::pointer, tcp},
+    wire::{
+        Direction, DoorTotals, LISTENERS as LISTENER_LIMIT, ListenElement, ListenRecord,
+        REFUSED as REFUSED_LIMIT, RefusedElement, RefusedKey, SOCK_BATCH, SockKind, SockRecord,
+        SockTotals, tcp_state,
+    },
 };
 
 include!("../probe/tcp/ends.rs");
+include!("../probe/tcp/door.rs");
+
+/// All maps of this object.
+struct Maps;
+
+static MAPS: Maps = Maps;
 
 const BPF_F_MMAPABLE: usize = 1 << 10;
 const BPF_F_NO_PREALLOC: usize = 1;
@@ -73,19 +89,56 @@ impl SkStorage {
     }
 }
 
-impl tcp::Sockets for SkStorage {
+impl tcp::Sockets for Maps {
     #[inline(always)]
     fn get(&self, sk: *const u8) -> Option<&mut tcp::SockState> {
-        self.lookup(sk, BPF_ANY)
+        SOCKETS.lookup(sk, BPF_ANY)
     }
 
     #[inline(always)]
     fn get_or_create(&self, sk: *const u8) -> Option<&mut tcp::SockState> {
-        self.lookup(sk, BPF_SK_STORAGE_GET_F_CREATE)
+        SOCKETS.lookup(sk, BPF_SK_STORAGE_GET_F_CREATE)
     }
 
     #[inline(always)]
     fn forget(&self, _sk: *const u8) {}
+}
+
+impl tcp::Listeners for Maps {
+    #[inline(always)]
+    fn listener(&self, key: u64) -> Option<&mut ListenRecord> {
+        listener_entry(key)
+    }
+
+    #[inline(always)]
+    fn put_listener(&self, key: u64, record: &ListenRecord) -> bool {
+        LISTENERS.insert(key, record, u64::from(BPF_ANY)).is_ok()
+    }
+
+    #[inline(always)]
+    fn drop_listener(&self, key: u64) {
+        // Absent is as good as removed.
+        let _ = LISTENERS.remove(key);
+    }
+
+    #[inline(always)]
+    fn lost_listener(&self) {
+        count(DoorTotals::LISTENERS_LOST);
+    }
+}
+
+impl tcp::Current for Maps {
+    #[inline(always)]
+    fn current(&self) -> tcp::Task {
+        // SAFETY: the helper gives the running task, known to the verifier.
+        unsafe { tcp::Task::typed(bpf_get_current_task_btf().cast::<u8>().cast_const()) }
+    }
+
+    #[inline(always)]
+    fn current_tgid(&self) -> u32 {
+        // SAFETY: a helper without arguments.
+        (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32
+    }
 }
 
 /// Where a walk puts its records; the reader gets one byte for each and looks here.
@@ -104,7 +157,7 @@ pub fn tcp_state_changed(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's first argument is a socket.
     unsafe {
         if is_tcp(sk) {
-            tcp::on_transition(&SOCKETS, &ENDS, sk, old as u8, new as u8);
+            tcp::on_transition(&MAPS, sk, old as u8, new as u8);
         }
     }
     0
@@ -119,7 +172,7 @@ fn tcp_walk(ctx: *mut c_void) -> i32 {
         let sk = iter::slot(ctx, 2);
         let value = iter::slot(ctx, 3).cast::<tcp::SockState>().cast_mut();
         if let (false, Some(state)) = (sk.is_null(), value.as_mut()) {
-            tcp::walk(sk, state, |record| {
+            tcp::walk(&MAPS, sk, state, |record| {
                 // As many bytes were written as there are records in the batch.
                 if let Some(place) = SOCKET_BATCH.get_ptr_mut(iter::written(ctx) as u32) {
                     *place = *record;
@@ -149,7 +202,39 @@ fn tcp_seed(ctx: *mut c_void) -> i32 {
         let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast())
             .cast::<u8>()
             .cast_const();
-        if !tp.is_null() && tcp::seed(&SOCKETS, tp) {
+        if !tp.is_null() && tcp::seed(&MAPS, tp) {
+            iter::emit(ctx, &1u64);
+        }
+    }
+    0
+}
+
+/// Gives the sockets behind the descriptors of all processes the owner they lack
+/// (`struct bpf_iter__task_file`: meta, task, fd, file). Of several processes the first is taken.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+fn tcp_owners(ctx: *mut c_void) -> i32 {
+    // SAFETY: the context has four slots; task and file are null at the end of the walk.
+    unsafe {
+        let task = iter::slot(ctx, 1);
+        let file = iter::slot(ctx, 3);
+        if task.is_null() || file.is_null() {
+            return 0;
+        }
+        let socket = bpf_sock_from_file(file.cast_mut().cast())
+            .cast::<u8>()
+            .cast_const();
+        if socket.is_null() {
+            return 0;
+        }
+        let sk = pointer(socket, &at::SOCKET_SK);
+        if sk.is_null() {
+            return 0;
+        }
+        let tp = bpf_skc_to_tcp_sock(sk.cast_mut().cast())
+            .cast::<u8>()
+            .cast_const();
+        if !tp.is_null() && tcp::adopt(&MAPS, tp, tcp::Task::typed(task)) {
             iter::emit(ctx, &1u64);
         }
     }

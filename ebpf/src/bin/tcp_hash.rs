@@ -10,20 +10,26 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    bindings::BPF_ANY,
+    EbpfContext as _,
+    bindings::{BPF_ANY, BPF_NOEXIST},
     btf_maps::{HashMap, PerCpuArray, RingBuf},
-    helpers::generated::bpf_skc_to_tcp_sock,
+    helpers::generated::{bpf_get_current_pid_tgid, bpf_get_current_task, bpf_skc_to_tcp_sock},
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
 use aya_log_ebpf::debug;
 use hostlens_ebpf::{
     offsets::at,
-    probe::{iter, load::member, tcp},
-    wire::{Direction, SockRecord, SockTotals, tcp_state},
+    probe::{iter, load::add_one, load::member, tcp},
+    wire::{
+        Direction, DoorTotals, LISTENERS as LISTENER_LIMIT, ListenElement, ListenRecord,
+        REFUSED as REFUSED_LIMIT, RefusedElement, RefusedKey, SockKind, SockRecord, SockTotals,
+        tcp_state,
+    },
 };
 
 include!("../probe/tcp/ends.rs");
+include!("../probe/tcp/door.rs");
 
 const BPF_F_NO_PREALLOC: usize = 1;
 
@@ -31,11 +37,17 @@ const BPF_F_NO_PREALLOC: usize = 1;
 #[btf_map]
 static SOCKETS: HashMap<u64, tcp::SockState, { 1 << 18 }, BPF_F_NO_PREALLOC> = HashMap::new();
 
-struct Hash;
+/// The listener that last took an address and port: children are no clones here.
+#[btf_map]
+static LISTEN_PORTS: HashMap<RefusedKey, u64, { LISTENER_LIMIT }, BPF_F_NO_PREALLOC> =
+    HashMap::new();
 
-static STATES: Hash = Hash;
+/// All maps of this object.
+struct Maps;
 
-impl tcp::Sockets for Hash {
+static MAPS: Maps = Maps;
+
+impl tcp::Sockets for Maps {
     #[inline(always)]
     fn get(&self, sk: *const u8) -> Option<&mut tcp::SockState> {
         let found = SOCKETS.get_ptr_mut(sk as u64)?;
@@ -61,6 +73,64 @@ impl tcp::Sockets for Hash {
     }
 }
 
+impl tcp::Listeners for Maps {
+    #[inline(always)]
+    fn listener(&self, key: u64) -> Option<&mut ListenRecord> {
+        listener_entry(key)
+    }
+
+    #[inline(always)]
+    fn put_listener(&self, key: u64, record: &ListenRecord) -> bool {
+        LISTENERS.insert(key, record, u64::from(BPF_ANY)).is_ok()
+    }
+
+    #[inline(always)]
+    fn drop_listener(&self, key: u64) {
+        // Absent is as good as removed.
+        let _ = LISTENERS.remove(key);
+    }
+
+    #[inline(always)]
+    fn lost_listener(&self) {
+        count(DoorTotals::LISTENERS_LOST);
+    }
+
+    #[inline(always)]
+    fn bind_port(&self, bound: &RefusedKey, sk: u64) {
+        // Without room the connections have no listener.
+        let _ = LISTEN_PORTS.insert(bound, sk, u64::from(BPF_ANY));
+    }
+
+    #[inline(always)]
+    fn free_port(&self, bound: &RefusedKey, sk: u64) {
+        if tcp::Listeners::port(self, bound) == Some(sk) {
+            // Absent is as good as removed.
+            let _ = LISTEN_PORTS.remove(bound);
+        }
+    }
+
+    #[inline(always)]
+    fn port(&self, bound: &RefusedKey) -> Option<u64> {
+        let found = LISTEN_PORTS.get_ptr(bound)?;
+        // SAFETY: an entry is freed after a grace period, programs run within one.
+        Some(unsafe { found.read_volatile() })
+    }
+}
+
+impl tcp::Current for Maps {
+    #[inline(always)]
+    fn current(&self) -> tcp::Task {
+        // SAFETY: a helper without arguments.
+        tcp::Task::probed(unsafe { bpf_get_current_task() })
+    }
+
+    #[inline(always)]
+    fn current_tgid(&self) -> u32 {
+        // SAFETY: a helper without arguments.
+        (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32
+    }
+}
+
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn tcp_state_changed(ctx: BtfTracePointContext) -> i32 {
     let sk: *const u8 = ctx.arg(0);
@@ -69,16 +139,9 @@ pub fn tcp_state_changed(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's first argument is a socket.
     unsafe {
         if is_tcp(sk) {
-            tcp::on_transition(&STATES, &ENDS, sk, old as u8, new as u8);
+            tcp::on_transition(&MAPS, sk, old as u8, new as u8);
         }
     }
-    0
-}
-
-/// Forgets a socket whose end was not seen as a state change.
-#[btf_tracepoint(function = "tcp_destroy_sock")]
-pub fn tcp_destroyed(ctx: BtfTracePointContext) -> i32 {
-    tcp::Sockets::forget(&STATES, ctx.arg(0));
     0
 }
 
@@ -102,14 +165,14 @@ fn tcp_walk(ctx: *mut c_void) -> i32 {
         if tp.is_null() {
             return 0;
         }
-        tcp::seed(&STATES, tp);
-        match tcp::Sockets::get(&STATES, tp) {
-            Some(state) => tcp::walk(tp, state, |record| iter::emit(ctx, record)),
+        tcp::seed(&MAPS, tp);
+        match tcp::Sockets::get(&MAPS, tp) {
+            Some(state) => tcp::walk(&MAPS, tp, state, |record| iter::emit(ctx, record)),
             None => {
                 // The map is full: identity 0 tells user space to make one of the addresses.
                 let mut state: tcp::SockState = core::mem::zeroed();
                 state.place(tp);
-                tcp::walk(tp, &mut state, |record| iter::emit(ctx, record));
+                tcp::walk(&MAPS, tp, &mut state, |record| iter::emit(ctx, record));
             }
         }
     }

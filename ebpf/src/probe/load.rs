@@ -1,4 +1,7 @@
-//! Direct loads from BTF-typed kernel pointers, at offsets the loader filled in.
+//! Loads from kernel structures, at offsets the loader filled in: direct ones from BTF-typed
+//! pointers, probed ones from mere addresses. And the one write that several CPUs may do at once.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 
 use crate::offsets::ABSENT;
 
@@ -69,4 +72,49 @@ pub unsafe fn words(base: *const u8, offset: &'static u32) -> [u32; 4] {
 pub fn bytes(words: [u32; 4]) -> [u8; 16] {
     // SAFETY: both types are 16 bytes of plain data.
     unsafe { core::mem::transmute::<[u32; 4], [u8; 16]>(words) }
+}
+
+/// Reads a member of a structure whose address is known, but not its type to the verifier; the
+/// default where this kernel lacks it or nothing is there.
+#[inline(always)]
+pub fn probe<T: Copy + Default>(base: u64, offset: &'static u32) -> T {
+    let offset = global(offset);
+    if offset == ABSENT {
+        return T::default();
+    }
+    peek(base + u64::from(offset))
+}
+
+/// Reads what lies at an address; the default if nothing does.
+#[inline(always)]
+pub fn peek<T: Copy + Default>(address: u64) -> T {
+    let mut value = T::default();
+    // SAFETY: the helper writes exactly `value`, zeros if the read faults.
+    unsafe {
+        bpf_probe_read_kernel(
+            core::ptr::from_mut(&mut value).cast(),
+            size_of::<T>() as u32,
+            address as *const _,
+        );
+    }
+    value
+}
+
+/// Adds one to a counter that several CPUs may add to at once. The target has no read-modify-write
+/// operations in the language, as the kernel knows them with their old value only from 5.12 on;
+/// without it every kernel knows this one.
+///
+/// # Safety
+/// `count` points into a value of a map.
+#[inline(always)]
+pub unsafe fn add_one(count: *mut u64) {
+    // SAFETY: promised by the caller; the instruction touches nothing else.
+    unsafe {
+        core::arch::asm!(
+            "lock *(u64 *)({count} + 0) += {one}",
+            count = in(reg) count,
+            one = in(reg) 1u64,
+            options(nostack, preserves_flags),
+        );
+    }
 }

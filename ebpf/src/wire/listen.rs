@@ -72,3 +72,53 @@ unsafe impl Record for RefusedKey {}
 #[cfg(feature = "user")]
 // SAFETY: as for `Record`.
 unsafe impl aya::Pod for RefusedKey {}
+
+/// A listener as the poll writes it: the kernel map's key, by which user space removes what ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ListenElement {
+    /// Address of the socket, or [`ListenRecord::id`] (which is odd) once it stopped listening.
+    pub key: u64,
+    /// The listener.
+    pub record: ListenRecord,
+}
+
+const _: () = assert!(size_of::<ListenElement>() == 112);
+// SAFETY: repr(C), plain integers and records, no padding (size asserted above).
+unsafe impl Record for ListenElement {}
+
+/// Refusals under one key, as the poll writes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct RefusedElement {
+    /// To whom.
+    pub key: RefusedKey,
+    /// How many since the key came in.
+    pub count: u64,
+}
+
+const _: () = assert!(size_of::<RefusedElement>() == 32);
+// SAFETY: repr(C), plain integers and records, no padding (size asserted above).
+unsafe impl Record for RefusedElement {}
+
+/// Most listeners that are told apart. Few: a poll visits all places of the map.
+pub const LISTENERS: usize = 8192;
+
+/// Most addresses and ports whose refusals are told apart.
+pub const REFUSED: usize = 4096;
+
+/// Places of the per-CPU array of counts that belong to no entry.
+pub struct DoorTotals;
+
+impl DoorTotals {
+    /// All refusals, named or not.
+    pub const REFUSED: u32 = 0;
+    /// Refusals that found no room under a key of their own.
+    pub const ELSEWHERE: u32 = 1;
+    /// Listeners, or last words of listeners, that found no room.
+    pub const LISTENERS_LOST: u32 = 2;
+    /// [`super::SockKind::Unread`] records that found no room.
+    pub const UNREAD_LOST: u32 = 3;
+    /// Number of places.
+    pub const LEN: usize = 4;
+}

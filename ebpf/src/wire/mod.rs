@@ -11,7 +11,9 @@ mod task;
 pub use connect::{ATTEMPTS, AttemptRecord};
 pub use dns::{DNS_BYTES, DnsRecord, DnsWay};
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
-pub use listen::{ListenRecord, RefusedKey};
+pub use listen::{
+    DoorTotals, LISTENERS, ListenElement, ListenRecord, REFUSED, RefusedElement, RefusedKey,
+};
 pub use sock::{
     Direction, ListenBind, SOCK_BATCH, SockFlags, SockKind, SockRecord, SockTotals, tcp_state,
 };
@@ -28,6 +30,9 @@ pub const UNKNOWN_U64: u64 = u64::MAX;
 /// # Safety
 /// The type is `repr(C)`, has no padding, and every bit pattern is valid.
 pub unsafe trait Record: Copy + 'static {}
+
+// SAFETY: a plain integer.
+unsafe impl Record for u64 {}
 
 /// Reads one record from the front of `bytes`; `None` if they are too short.
 #[inline]

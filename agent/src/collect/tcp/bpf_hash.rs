@@ -6,20 +6,22 @@
 use hostlens_ebpf::wire::SockRecord;
 
 use super::{
+    door::Door,
     ends::{Ends, take_records},
     identity::tuple_id,
     netns::{self, EnterError, Namespace},
 };
 use crate::{
-    collect::TcpSink,
+    collect::{DoorSink, TcpSink},
     kernel::{Kernel, LoadedObject, Target, Walker, objects},
-    model::ProgramStatus,
+    model::{Lost, MapFill, ProgramStatus},
 };
 
 /// The source.
 pub struct TcpHash {
     walker: Walker,
     ends: Ends,
+    door: Door,
     // Last: programs stay attached until everything that uses them is gone.
     object: LoadedObject,
 }
@@ -38,22 +40,28 @@ impl TcpHash {
                 return Err((why, object.programs()));
             }
         }
-        match Self::link(&mut object, ring_bytes) {
-            Ok((walker, ends)) => Ok(Self {
+        match Self::link(kernel, &mut object, ring_bytes) {
+            Ok((walker, ends, door)) => Ok(Self {
                 walker,
                 ends,
+                door,
                 object,
             }),
             Err(error) => Err((format!("{error:#}"), object.programs())),
         }
     }
 
-    fn link(object: &mut LoadedObject, ring_bytes: u32) -> anyhow::Result<(Walker, Ends)> {
+    fn link(
+        kernel: &Kernel,
+        object: &mut LoadedObject,
+        ring_bytes: u32,
+    ) -> anyhow::Result<(Walker, Ends, Door)> {
+        let door = Door::take(kernel, object)?;
         let ends = Ends::take(object, ring_bytes)?;
         let walk = object
             .iterator("tcp_walk")
             .ok_or_else(|| anyhow::anyhow!("no tcp_walk"))?;
-        Ok((Walker::link(walk, Target::All)?, ends))
+        Ok((Walker::link(walk, Target::All)?, ends, door))
     }
 
     /// Hands the living sockets of each namespace to the sink; the namespaces that could not be
@@ -90,6 +98,46 @@ impl TcpHash {
     pub fn drain(&mut self, sink: &mut dyn TcpSink) {
         self.ends.drain(sink, complete);
         self.object.flush_log();
+    }
+
+    /// Owners of sockets older than the programs: not from here.
+    ///
+    /// # Errors
+    /// Always: programs find the socket of a file from 5.11 on, where sockets have storage.
+    pub fn seed_owners(&mut self) -> Result<u64, String> {
+        Err("programs cannot tell the socket of a descriptor before 5.11".into())
+    }
+
+    /// Hands every listener, and each that ended since the last call, to the sink. A connection is
+    /// counted for the listener that last took its address and port.
+    ///
+    /// # Errors
+    /// Why there are none, in one line.
+    pub fn poll_listeners(&mut self, sink: &mut dyn DoorSink) -> Result<(), String> {
+        self.door.poll_listeners(sink)
+    }
+
+    /// Hands the refusals since the last call to the sink.
+    ///
+    /// # Errors
+    /// Why there are none, in one line.
+    pub fn take_refused(&mut self, sink: &mut dyn DoorSink) -> Result<(), String> {
+        self.door.take_refused(sink)
+    }
+
+    /// Why owners are not corrected by who reads; `None` if they are.
+    pub fn reads_refused(&self) -> Option<String> {
+        self.object.refusal("tcp_read")
+    }
+
+    /// Losses of the listeners' maps.
+    pub fn door_lost(&self) -> [Lost; 2] {
+        self.door.lost()
+    }
+
+    /// Fill of the listeners' map.
+    pub fn door_fill(&self) -> MapFill {
+        self.door.fill()
     }
 
     /// Losses and fill.

@@ -10,14 +10,15 @@ static SOCK_OVERFLOW: PerCpuArray<SockTotals, 3> = PerCpuArray::new();
 
 const NO_WAKEUP: u64 = 1;
 
-struct Ends;
-
-static ENDS: Ends = Ends;
-
-impl tcp::End for Ends {
+impl tcp::End for Maps {
     #[inline(always)]
     fn ended(&self, record: &SockRecord) {
         if SOCK_ENDS.output(*record, NO_WAKEUP).is_ok() {
+            return;
+        }
+        if record.kind == SockKind::Unread as u8 {
+            // The connection itself was told of before.
+            count(DoorTotals::UNREAD_LOST);
             return;
         }
         let direction = Direction::from_wire(record.direction) as u32;

@@ -4,8 +4,8 @@ use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 
 use crate::{
     offsets::at,
-    probe::load::{member, pointer, words},
-    wire::{Direction, ListenBind},
+    probe::load::{bytes, member, pointer, words},
+    wire::{Direction, ListenBind, RefusedKey},
 };
 
 const AF_INET6: u16 = 10;
@@ -20,6 +20,14 @@ pub struct SockState {
     pub id: u64,
     /// See `SockRecord::born_ns`.
     pub born_ns: u64,
+    /// See `SockRecord::established_ns`.
+    pub established_ns: u64,
+    /// See `SockRecord::owner_start_ns`.
+    pub owner_start_ns: u64,
+    /// See `SockRecord::listener`.
+    pub listener: u64,
+    /// Address of that listener's socket; of a listener its own.
+    pub listener_sk: u64,
     /// Local address, IPv4 mapped.
     pub local: [u32; 4],
     /// Remote address, IPv4 mapped.
@@ -30,7 +38,7 @@ pub struct SockState {
     pub closing_srtt_us: u32,
     /// `delivered` at the same moment.
     pub closing_delivered: u32,
-    /// Process that opened the socket or its listener.
+    /// See `SockRecord::owner_tgid`.
     pub owner_tgid: u32,
     /// Local port.
     pub local_port: u16,
@@ -44,9 +52,13 @@ pub struct SockState {
     pub v6: u8,
     /// Its final record is out; the socket may linger or be reused.
     pub ended: u8,
+    /// See `SockRecord::flags`.
+    pub flags: u8,
+    /// Zero.
+    pub reserved: [u8; 7],
 }
 
-const _: () = assert!(size_of::<SockState>() == 72);
+const _: () = assert!(size_of::<SockState>() == 112);
 
 /// Where the states live: socket storage, or a hash map on kernels without it.
 #[expect(
@@ -63,7 +75,8 @@ pub trait Sockets {
 }
 
 impl SockState {
-    /// Begins a connection of this socket now (or before our time if `born_ns` is 0).
+    /// Begins a connection of this socket now (or before our time if `born_ns` is 0). Owner and
+    /// listener stay what they were.
     ///
     /// # Safety
     /// `sk` is a socket known to the verifier.
@@ -84,6 +97,8 @@ impl SockState {
         self.direction = direction as u8;
         self.listen_bind = bind as u8;
         self.ended = 0;
+        self.flags = 0;
+        self.established_ns = 0;
         // SAFETY: promised by the caller.
         unsafe { self.place(sk) };
     }
@@ -109,6 +124,17 @@ impl SockState {
             self.remote_port = u16::from_be(member(sk, &at::SKC_DPORT));
             let net = pointer(sk, &at::SKC_NET);
             self.netns = member(net, &at::NET_INUM);
+        }
+    }
+
+    /// Where the socket is bound, as a key.
+    #[inline(always)]
+    pub fn bound(&self) -> RefusedKey {
+        RefusedKey {
+            local_addr: bytes(self.local),
+            netns: self.netns,
+            local_port: self.local_port,
+            reserved: 0,
         }
     }
 

@@ -1,9 +1,27 @@
 //! TCP sockets: what is remembered of each, when it changes, and the record it becomes.
+//!
+//! ```text
+//! memory      what is remembered of a socket, and where
+//! transition  its life-cycle up to the close
+//! end         its end, and what an application reads after that
+//! owner       whose it is
+//! record      the record it becomes
+//! listen      listening sockets, polled several times a second
+//! reset       resets we send
+//! ```
 
+mod end;
+mod listen;
 mod memory;
+mod owner;
 mod record;
+mod reset;
 mod transition;
 
+pub use end::{End, on_destroy};
+pub use listen::{Listeners, poll};
 pub use memory::{SockState, Sockets};
+pub use owner::{Current, Task, on_read};
 pub use record::walk;
-pub use transition::{End, on_transition, seed};
+pub use reset::{Refusals, on_reset};
+pub use transition::{adopt, on_transition, seed};

@@ -1,61 +1,47 @@
 //! Life-cycle of a socket, from `tp_btf/inet_sock_set_state` (same prototype since 4.16):
-//! addresses and direction at the open, the RTT before the close handshake disturbs it, the final
-//! counters at the transition to CLOSE, where they are intact on every path.
+//! owner, addresses and direction at the open, the RTT before the close handshake disturbs it. The
+//! end is in its own file.
 
-use aya_ebpf::helpers::generated::{
-    bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_skc_to_tcp_sock,
-};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_skc_to_tcp_sock};
 
 use crate::{
     offsets::at,
-    probe::load::member,
-    wire::{Direction, ListenBind, SockKind, SockRecord, tcp_state},
+    probe::load::{member, pointer},
+    wire::{Direction, ListenBind, SockFlags, tcp_state},
 };
 
 use super::{
+    end::{End, closed},
+    listen::{self, Listeners},
     memory::{SockState, Sockets},
-    record::{identify, measure, zeroed},
+    owner::{self, Current, Task},
 };
 
-/// Takes the final record of a socket.
-pub trait End {
-    /// Hands the record to user space; counts it if there is no room.
-    fn ended(&self, record: &SockRecord);
-}
+/// All that a state change touches.
+pub trait Maps: Sockets + Listeners + Current + End {}
+
+impl<T: Sockets + Listeners + Current + End> Maps for T {}
 
 /// One state change.
 ///
 /// # Safety
 /// `sk` is a socket known to the verifier.
 #[inline(always)]
-pub unsafe fn on_transition(
-    sockets: &impl Sockets,
-    end: &impl End,
-    sk: *const u8,
-    old: u8,
-    new: u8,
-) {
-    match new {
-        tcp_state::SYN_SENT => opened(sockets, sk, Direction::Outbound, ListenBind::Unknown),
-        tcp_state::LISTEN => listening(sockets, sk),
-        // A simultaneous open passes here from SYN_SENT and stays what it was.
-        tcp_state::SYN_RECV if old != tcp_state::SYN_SENT => {
-            // The child carries a clone of its listener's state, where it carries any.
-            let bind = match sockets.get(sk) {
-                Some(parent) => parent.bind(),
-                None => ListenBind::Unknown,
-            };
-            opened(sockets, sk, Direction::Inbound, bind);
-        }
-        tcp_state::ESTABLISHED => {
-            if let Some(state) = sockets.get(sk) {
-                // SAFETY: promised by the caller.
-                unsafe { state.place(sk) };
+pub unsafe fn on_transition(maps: &impl Maps, sk: *const u8, old: u8, new: u8) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        match new {
+            tcp_state::SYN_SENT => connecting(maps, sk),
+            tcp_state::LISTEN => listening(maps, sk),
+            // A simultaneous open passes here from SYN_SENT and stays what it was.
+            tcp_state::SYN_RECV if old != tcp_state::SYN_SENT => arriving(maps, sk),
+            tcp_state::ESTABLISHED => established(maps, sk),
+            tcp_state::FIN_WAIT1 | tcp_state::CLOSE_WAIT | tcp_state::LAST_ACK => {
+                closing(maps, sk, old, new);
             }
+            tcp_state::CLOSE => closed(maps, sk, old),
+            _ => {}
         }
-        tcp_state::FIN_WAIT1 | tcp_state::CLOSE_WAIT | tcp_state::LAST_ACK => closing(sockets, sk),
-        tcp_state::CLOSE => closed(sockets, end, sk, old),
-        _ => {}
     }
 }
 
@@ -64,83 +50,153 @@ pub unsafe fn on_transition(
 /// # Safety
 /// `sk` is a socket known to the verifier.
 #[inline(always)]
-pub unsafe fn seed(sockets: &impl Sockets, sk: *const u8) -> bool {
-    if sockets.get(sk).is_some() {
+pub unsafe fn seed(maps: &(impl Sockets + Listeners), sk: *const u8) -> bool {
+    if maps.get(sk).is_some() {
         return false;
     }
-    match sockets.get_or_create(sk) {
-        Some(state) => {
-            // SAFETY: promised by the caller.
-            unsafe { state.begin(sk, Direction::Unknown, ListenBind::Unknown, 0) };
-            true
+    let Some(state) = maps.get_or_create(sk) else {
+        return false;
+    };
+    // SAFETY: promised by the caller.
+    unsafe {
+        state.begin(sk, Direction::Unknown, ListenBind::Unknown, 0);
+        if member::<u8>(sk, &at::SKC_STATE) == tcp_state::LISTEN
+            && !listen::enter(maps, sk as u64, state)
+        {
+            maps.lost_listener();
         }
-        None => false,
+    }
+    true
+}
+
+/// Gives a socket that is held by a process, but older than the programs, that process as its
+/// owner; true if it had none.
+///
+/// # Safety
+/// `sk` is a socket known to the verifier.
+#[inline(always)]
+pub unsafe fn adopt(maps: &(impl Sockets + Listeners), sk: *const u8, task: Task) -> bool {
+    // SAFETY: promised by the caller.
+    let now: u8 = unsafe { member(sk, &at::SKC_STATE) };
+    // Not connected: it gets its owner when it is.
+    if now == tcp_state::CLOSE {
+        return false;
+    }
+    // SAFETY: promised by the caller.
+    unsafe { seed(maps, sk) };
+    let Some(state) = maps.get(sk) else {
+        return false;
+    };
+    if state.owner_tgid != 0 {
+        return false;
+    }
+    state.own(task);
+    if now == tcp_state::LISTEN
+        && let Some(entry) = maps.listener(sk as u64)
+    {
+        entry.owner_tgid = state.owner_tgid;
+        entry.owner_start_ns = state.owner_start_ns;
+    }
+    true
+}
+
+#[inline(always)]
+unsafe fn connecting(maps: &impl Maps, sk: *const u8) {
+    let Some(state) = maps.get_or_create(sk) else {
+        return;
+    };
+    state.own(maps.current());
+    state.listener = 0;
+    state.listener_sk = 0;
+    // SAFETY: promised by the caller; a helper without arguments.
+    unsafe {
+        let now = bpf_ktime_get_ns();
+        state.begin(sk, Direction::Outbound, ListenBind::Unknown, now);
+    }
+    state.flags = SockFlags::ACCEPTED;
+}
+
+#[inline(always)]
+unsafe fn listening(maps: &impl Maps, sk: *const u8) {
+    let Some(state) = maps.get_or_create(sk) else {
+        maps.lost_listener();
+        return;
+    };
+    state.own(maps.current());
+    state.listener = 0;
+    // SAFETY: promised by the caller; a helper without arguments.
+    unsafe {
+        let now = bpf_ktime_get_ns();
+        state.begin(sk, Direction::Unknown, ListenBind::Unknown, now);
+    }
+    if !listen::enter(maps, sk as u64, state) {
+        maps.lost_listener();
+    }
+}
+
+/// A peer's connection begins. It carries a clone of its listener's state, where sockets carry
+/// any: owner and address of the listener are in place.
+#[inline(always)]
+unsafe fn arriving(maps: &impl Maps, sk: *const u8) {
+    let Some(state) = maps.get_or_create(sk) else {
+        return;
+    };
+    let mut bind = ListenBind::Unknown;
+    state.listener = 0;
+    if state.listener_sk != 0 {
+        bind = state.bind();
+        state.listener = state.id;
+    }
+    // SAFETY: promised by the caller; a helper without arguments.
+    unsafe {
+        let now = bpf_ktime_get_ns();
+        state.begin(sk, Direction::Inbound, bind, now);
     }
 }
 
 #[inline(always)]
-fn opened(sockets: &impl Sockets, sk: *const u8, direction: Direction, bind: ListenBind) {
-    if let Some(state) = sockets.get_or_create(sk) {
-        // SAFETY: helpers without arguments.
-        let (now, current) = unsafe { (bpf_ktime_get_ns(), bpf_get_current_pid_tgid()) };
-        if direction as u8 == Direction::Outbound as u8 {
-            state.owner_tgid = (current >> 32) as u32;
+unsafe fn established(maps: &impl Maps, sk: *const u8) {
+    let Some(state) = maps.get(sk) else { return };
+    // SAFETY: promised by the caller; a helper without arguments.
+    unsafe {
+        state.place(sk);
+        state.established_ns = bpf_ktime_get_ns();
+    }
+    if state.direction == Direction::Inbound as u8 {
+        if state.listener_sk == 0 {
+            listen::find(maps, state);
         }
-        // SAFETY: `sk` is a socket known to the verifier.
-        unsafe { state.begin(sk, direction, bind, now) };
+        listen::joined(maps, state);
     }
 }
 
+/// Remembers the RTT, as the delayed acknowledgement of our FIN would spoil it, and who closes.
 #[inline(always)]
-fn listening(sockets: &impl Sockets, sk: *const u8) {
-    opened(sockets, sk, Direction::Unknown, ListenBind::Unknown);
-    if let Some(state) = sockets.get(sk) {
-        // SAFETY: a helper without arguments.
-        state.owner_tgid = (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32;
-    }
-}
-
-/// Remembers the RTT: the delayed acknowledgement of our FIN would spoil it.
-#[inline(always)]
-fn closing(sockets: &impl Sockets, sk: *const u8) {
-    let Some(state) = sockets.get(sk) else { return };
-    // SAFETY: `sk` is a socket known to the verifier.
+unsafe fn closing(maps: &impl Maps, sk: *const u8, old: u8, new: u8) {
+    let Some(state) = maps.get(sk) else { return };
+    // SAFETY: promised by the caller.
     let tp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()) }
         .cast::<u8>()
         .cast_const();
     if tp.is_null() {
         return;
     }
-    // SAFETY: `tp` is a `struct tcp_sock`.
+    // SAFETY: `tp` is a `struct tcp_sock`; the rest is promised by the caller.
     unsafe {
         state.closing_srtt_us = member::<u32>(tp, &at::TP_SRTT_US) >> 3;
         state.closing_delivered = member(tp, &at::TP_DELIVERED);
+        note_accepted(sk, state);
+        if new != tcp_state::CLOSE_WAIT {
+            owner::on_close(maps, sk, state, old);
+        }
     }
 }
 
+/// An application that holds the socket now has accepted it; closing takes it away.
 #[inline(always)]
-fn closed(sockets: &impl Sockets, end: &impl End, sk: *const u8, old: u8) {
-    let Some(state) = sockets.get(sk) else { return };
-    if old == tcp_state::LISTEN || state.ended == 1 {
-        state.ended = 1;
-        sockets.forget(sk);
-        return;
+pub(super) unsafe fn note_accepted(sk: *const u8, state: &mut SockState) {
+    // SAFETY: promised by the caller.
+    if !unsafe { pointer(sk, &at::SK_SOCKET) }.is_null() {
+        state.flags |= SockFlags::ACCEPTED;
     }
-    state.ended = 1;
-    let kind = match old {
-        tcp_state::SYN_SENT | tcp_state::SYN_RECV => SockKind::Failed,
-        _ => SockKind::Final,
-    };
-    let mut record = SockRecord {
-        kind: kind as u8,
-        state: tcp_state::CLOSE,
-        old_state: old,
-        ..zeroed()
-    };
-    let known: SockState = *state;
-    identify(&mut record, &known);
-    if measure(&mut record, sk, &known) {
-        end.ended(&record);
-    }
-    sockets.forget(sk);
 }

@@ -1,0 +1,156 @@
+//! Where TCP facts come from: the best source there is, and what all of them can be asked.
+
+use crate::{
+    collect::{
+        DoorSink, TcpSink,
+        tcp::{bpf::TcpBpf, bpf_hash::TcpHash, diag::DiagCollector, ends::Ends, identity::IdMode},
+    },
+    kernel::Kernel,
+    model::{Lost, MapFill, ProgramStatus, SourceStatus},
+};
+
+/// A source.
+pub enum Source {
+    /// Socket storage: all namespaces at once.
+    Storage(Box<TcpBpf>),
+    /// A hash map and a walk per namespace.
+    Hash(Box<TcpHash>),
+    /// Netlink, per namespace.
+    Diag(Box<DiagCollector>),
+}
+
+/// Why a poll of the door gave nothing; `None`: it did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DoorPoll {
+    /// Listeners.
+    pub listeners: Option<String>,
+    /// Refusals.
+    pub refused: Option<String>,
+}
+
+impl Source {
+    /// Takes the best source; why it is not a better one, and the programs that were refused.
+    pub fn choose(
+        kernel: &Result<Kernel, String>,
+        ring: u32,
+    ) -> (Self, Option<String>, Vec<ProgramStatus>) {
+        let diag = || Self::Diag(Box::new(DiagCollector::new(IdMode::Cookie, false)));
+        let kernel = match kernel {
+            Ok(kernel) => kernel,
+            Err(why) => return (diag(), Some(why.clone()), Vec::new()),
+        };
+        let (why, mut refused) = match TcpBpf::start(kernel, ring) {
+            Ok(source) => return (Self::Storage(Box::new(source)), None, Vec::new()),
+            Err(refusal) => refusal,
+        };
+        match TcpHash::start(kernel, ring) {
+            Ok(source) => (
+                Self::Hash(Box::new(source)),
+                Some(format!("no socket storage: {why}")),
+                refused,
+            ),
+            Err((hash_why, more)) => {
+                refused.extend(more);
+                let both = if why == hash_why {
+                    why
+                } else {
+                    format!("{why}; {hash_why}")
+                };
+                (diag(), Some(both), refused)
+            }
+        }
+    }
+
+    /// Hands connections that ended since the last call to the sink.
+    pub fn drain(&mut self, sink: &mut dyn TcpSink) {
+        match self {
+            Self::Storage(source) => source.drain(sink),
+            Self::Hash(source) => source.drain(sink),
+            Self::Diag(_) => {}
+        }
+    }
+
+    /// Finds the owners of sockets that are older than the programs; how many.
+    ///
+    /// # Errors
+    /// Why that cannot be told, in one line.
+    pub fn seed_owners(&mut self) -> Result<u64, String> {
+        match self {
+            Self::Storage(source) => source.seed_owners(),
+            Self::Hash(source) => source.seed_owners(),
+            Self::Diag(_) => Err("no kernel programs".into()),
+        }
+    }
+
+    /// Listeners as they stand, and refusals since the last call.
+    pub fn poll_door(&mut self, sink: &mut dyn DoorSink) -> DoorPoll {
+        let (listeners, refused) = match self {
+            Self::Storage(source) => (source.poll_listeners(sink), source.take_refused(sink)),
+            Self::Hash(source) => (source.poll_listeners(sink), source.take_refused(sink)),
+            // Netlink needs its own: a dump of LISTEN alone per namespace.
+            Self::Diag(_) => {
+                let why = || Err("no kernel programs".to_owned());
+                (why(), why())
+            }
+        };
+        DoorPoll {
+            listeners: listeners.err(),
+            refused: refused.err(),
+        }
+    }
+
+    /// Whence the owners of sockets come; `unseeded` says why older ones have none.
+    pub fn owner_status(&self, unseeded: Option<&str>) -> SourceStatus {
+        let (source, reads) = match self {
+            Self::Storage(source) => ("bpf_current_task", source.reads_refused()),
+            Self::Hash(source) => ("bpf_current_task", source.reads_refused()),
+            Self::Diag(_) => ("absent", None),
+        };
+        let seeds = unseeded.map(|why| format!("older sockets have no owner: {why}"));
+        let reads = reads.map(|why| format!("owners are who opened, not who reads: {why}"));
+        SourceStatus {
+            signal: "tcp_owner",
+            source,
+            degraded: match (seeds, reads) {
+                (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+                (one, other) => one.or(other),
+            },
+        }
+    }
+
+    /// State of the programs.
+    pub fn programs(&self) -> Vec<ProgramStatus> {
+        match self {
+            Self::Storage(source) => source.programs(),
+            Self::Hash(source) => source.programs(),
+            Self::Diag(_) => Vec::new(),
+        }
+    }
+
+    /// Reader of final records, where there are any.
+    pub fn ends(&self) -> Option<&Ends> {
+        match self {
+            Self::Storage(source) => Some(source.ends()),
+            Self::Hash(source) => Some(source.ends()),
+            Self::Diag(_) => None,
+        }
+    }
+
+    /// Losses of the listeners' maps.
+    pub fn door_lost(&self) -> Vec<Lost> {
+        match self {
+            Self::Storage(source) => source.door_lost().into(),
+            Self::Hash(source) => source.door_lost().into(),
+            Self::Diag(_) => Vec::new(),
+        }
+    }
+
+    /// Fill of the listeners' map.
+    pub fn door_fill(&self) -> Option<MapFill> {
+        match self {
+            Self::Storage(source) => Some(source.door_fill()),
+            Self::Hash(source) => Some(source.door_fill()),
+            Self::Diag(_) => None,
+        }
+    }
+}

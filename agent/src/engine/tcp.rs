@@ -11,7 +11,7 @@ use super::{
     tcp_source::{DoorPoll, Source},
 };
 use crate::{
-    aggregate::{FAILURE_BUDGET, Owners, SERVICE_BUDGET, TcpConfig, TcpTable, WalkOutcome},
+    aggregate::{Accept, FAILURE_BUDGET, Owners, SERVICE_BUDGET, TcpConfig, TcpTable, WalkOutcome},
     clock::Moment,
     collect::{
         DoorSink,
@@ -119,7 +119,16 @@ impl TcpStage {
     pub fn drain(&mut self, owners: &dyn Owners) {
         self.source.drain(&mut self.table);
         self.connect.drain(&self.namespaces, &mut self.table);
-        self.table.resolve(owners);
+        // The cycle asks after its walk over processes; until then a process that has just
+        // executed another program would be named by what it was before.
+        if self.table.crowded() {
+            self.table.resolve(owners);
+        }
+    }
+
+    /// Who accepted which listener's connections since the last call.
+    pub fn accepts(&mut self) -> impl Iterator<Item = Accept> {
+        self.table.accepts()
     }
 
     /// Listeners as they stand, and refusals since the last call; several times a second.

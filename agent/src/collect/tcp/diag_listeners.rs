@@ -68,6 +68,9 @@ impl PollOutcome {
         match (self.errors.first(), self.own_polled) {
             (_, true) => Ok(()),
             (Some(error), false) => Err(error.error.to_string()),
+            (None, false) if self.namespaces == 0 => {
+                Err("network namespaces have not been listed yet".into())
+            }
             (None, false) => Err("our own network namespace failed in an earlier poll".into()),
         }
     }

@@ -18,6 +18,7 @@ pub mod http;
 pub mod listen_truth;
 pub mod netns;
 pub mod output;
+pub mod packet_truth;
 pub mod process_truth;
 pub mod prometheus;
 pub mod scrape;

@@ -7,7 +7,7 @@ use clap::Args;
 use super::values;
 use crate::{
     aggregate::{Networks, OwnNetwork},
-    engine::{EbpfMode, EngineOptions},
+    engine::{EbpfMode, EngineOptions, RttSource},
 };
 
 /// Peers exported by name, per direction.
@@ -35,6 +35,11 @@ pub struct CollectOptions {
     #[arg(long = "own-network", value_name = "CIDR|none")]
     pub own_networks: Vec<OwnNetwork>,
 
+    /// Where round-trip times come from: one smoothed sample per connection and cycle, or every
+    /// acknowledgement's (costs something for each segment received)
+    #[arg(long, value_enum, default_value_t, value_name = "SOURCE")]
+    pub rtt_source: RttSource,
+
     /// Peers shown by name, per direction; the lightest are folded into "other" [default: 100, in
     /// top 100000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -44,6 +49,12 @@ pub struct CollectOptions {
     /// 100000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub process_budget: Option<u32>,
+
+    /// Watch name resolution: who asks whom, how long it takes, what fails
+    ///
+    /// Every packet of the host then passes a small program that looks for port 53.
+    #[arg(long)]
+    pub dns: bool,
 
     /// Tell TCP peers apart by process and user: labels "process" and "user" on the families of
     /// peers (RTT, bytes, connections by state)
@@ -66,9 +77,11 @@ impl CollectOptions {
         EngineOptions {
             ebpf: self.ebpf,
             ebpf_log: self.ebpf_log,
+            rtt_source: self.rtt_source,
             networks: Networks::from_options(&self.own_networks),
             peer_budget: self.peer_budget.unwrap_or(budget(PEERS)) as usize,
             process_budget: self.process_budget.unwrap_or(budget(PROCESSES)) as usize,
+            dns: self.dns,
             retention: Duration::from_secs(15 * 60),
             ring_bytes: self.ring_bytes,
             tcp_process_label: self.tcp_process_label,

@@ -1,7 +1,9 @@
 //! Drives the flow once per cycle: sources → aggregate → snapshot. One thread does all of it, so
 //! nothing here is locked; what others see is the published snapshot.
 
+mod connect;
 mod cross_check;
+mod dns;
 mod door;
 mod options;
 mod own;
@@ -17,15 +19,16 @@ use anyhow::Context as _;
 
 use crate::{
     clock::Moment,
-    collect::host::overview::OverviewReader,
+    collect::{host::overview::OverviewReader, tcp::ack},
     kernel::{self, Kernel},
     model::{BirthGate, Lost, Snapshot},
 };
 
-pub use options::{EbpfMode, EngineOptions};
+pub use options::{EbpfMode, EngineOptions, RttSource};
 pub use runner::{Gate, Runner};
 
 use cross_check::CrossChecks;
+use dns::DnsStage;
 use door::DoorStage;
 use own::OwnReader;
 use process::ProcessStage;
@@ -37,6 +40,8 @@ pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
     door: DoorStage,
+    /// Only if asked for.
+    dns: Option<DnsStage>,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
@@ -52,15 +57,27 @@ impl Engine {
     /// # Errors
     /// `--ebpf on` and some program does not run: one line names it and the reason.
     pub fn start(options: &EngineOptions) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            !(options.tcp_process_label && options.rtt_source == RttSource::Ack),
+            "--rtt-source ack cannot tell processes apart: leave out --tcp-process-label, or use \
+             --rtt-source walk"
+        );
         kernel::keep_small();
         let kernel = match options.ebpf {
             EbpfMode::Off => Err("switched off (--ebpf off)".to_owned()),
             EbpfMode::Auto | EbpfMode::On => {
-                Kernel::probe(options.ebpf_log).map_err(|error| format!("{error:#}"))
+                let left_out = match options.rtt_source {
+                    RttSource::Walk => (&ack::PROGRAMS[..], &ack::MAPS[..]),
+                    RttSource::Ack => Default::default(),
+                };
+                Kernel::probe(options.ebpf_log)
+                    .map(|kernel| kernel.without(left_out.0, left_out.1))
+                    .map_err(|error| format!("{error:#}"))
             }
         };
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
+        let dns = options.dns.then(|| DnsStage::start(&kernel, options));
         drop(kernel);
         // Type information is tens of MB, needed once.
         kernel::give_back();
@@ -68,6 +85,7 @@ impl Engine {
             tcp,
             process,
             door: DoorStage::start(options),
+            dns,
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
@@ -88,7 +106,9 @@ impl Engine {
         let sources = self.tcp.sources().into_iter().chain(self.process.sources());
         for source in sources {
             if let (true, Some(why)) = (
-                source.signal.ends_with("live") || source.signal.ends_with("ended"),
+                source.signal.ends_with("live")
+                    || source.signal.ends_with("ended")
+                    || source.signal == "tcp_rtt",
                 source.degraded,
             ) {
                 anyhow::bail!(
@@ -107,6 +127,9 @@ impl Engine {
         self.process.drain();
         self.tcp.drain(self.process.table());
         self.door.poll(&mut self.tcp);
+        if let Some(dns) = &mut self.dns {
+            dns.drain(self.process.table());
+        }
     }
 
     /// One cycle.
@@ -125,6 +148,10 @@ impl Engine {
         self.door.poll(&mut self.tcp);
         self.stages.skip();
         self.door.cycle(&self.tcp, &self.process, &mut self.stages);
+        if let Some(dns) = &mut self.dns {
+            dns.cycle(self.process.table());
+            self.stages.mark("dns");
+        }
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -141,6 +168,8 @@ impl Engine {
         let listeners = self.door.rows(self.sequence, gate);
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
+        let dns = self.dns.as_mut();
+        let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
         let connections = self.tcp.connections();
         let members = self.process.members();
         self.stages.mark("snapshot");
@@ -172,6 +201,14 @@ impl Engine {
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();
         own.held_series_sets = self.tcp.held() + self.door.held() + self.process.held();
+        if let Some(dns) = &self.dns {
+            own.sources.extend(dns.sources());
+            own.programs.extend(dns.programs());
+            own.lost = merged(own.lost.into_iter().chain(dns.lost()));
+            own.maps.extend(dns.maps());
+            own.budgets.extend(dns.budgets());
+            own.held_series_sets += dns.held();
+        }
         Snapshot {
             interval,
             host,
@@ -184,6 +221,7 @@ impl Engine {
             upstreams,
             port_use,
             processes,
+            dns,
             connections,
             members,
             own,

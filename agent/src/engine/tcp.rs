@@ -5,7 +5,8 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use super::{
-    options::EngineOptions,
+    connect::ConnectStage,
+    options::{EngineOptions, RttSource},
     stages::Stages,
     tcp_source::{DoorPoll, Source},
 };
@@ -15,6 +16,7 @@ use crate::{
     collect::{
         DoorSink,
         tcp::{
+            ack::AckHistograms,
             bpf::Seeded,
             ends,
             netns::{Finder, Hints, Namespace},
@@ -41,6 +43,8 @@ pub struct TcpStage {
     degraded: Option<String>,
     /// Programs of objects that were tried and not used.
     refused: Vec<ProgramStatus>,
+    /// Attempts to connect that fail before anything is sent.
+    connect: ConnectStage,
     /// Why sockets older than the programs have no owner.
     owners_unknown: Option<String>,
     table: TcpTable,
@@ -54,6 +58,10 @@ pub struct TcpStage {
     /// TIME_WAIT sockets left out, over all cycles, as too many were held.
     time_wait_lost: u64,
     malformed: u64,
+    /// Histograms of every acknowledgement, if asked for and to be had.
+    ack: Option<Box<AckHistograms>>,
+    /// Why they are not, if asked for.
+    no_ack: Option<String>,
 }
 
 impl TcpStage {
@@ -65,7 +73,17 @@ impl TcpStage {
         if let Some(why) = &degraded {
             options.ebpf.announce("tcp", why);
         }
-        Self {
+        let (ack, no_ack) = match options.rtt_source {
+            RttSource::Walk => (None, None),
+            RttSource::Ack => match source.histograms(&options.networks) {
+                Ok(ack) => (Some(Box::new(ack)), None),
+                Err(why) => {
+                    options.ebpf.announce("tcp_rtt", &why);
+                    (None, Some(why))
+                }
+            },
+        };
+        let mut stage = Self {
             table: TcpTable::new(TcpConfig {
                 networks: options.networks.clone(),
                 peer_budget: options.peer_budget,
@@ -81,6 +99,7 @@ impl TcpStage {
             degraded,
             refused,
             owners_unknown,
+            connect: ConnectStage::start(kernel),
             settings: SettingsCache::default(),
             finder: Finder::default(),
             namespaces: Vec::new(),
@@ -89,12 +108,17 @@ impl TcpStage {
             time_wait_failed: None,
             time_wait_lost: 0,
             malformed: 0,
-        }
+            ack,
+            no_ack,
+        };
+        stage.table.sample_walks(stage.ack.is_none());
+        stage
     }
 
     /// Takes over connections that ended since the last call; `owners` knows whose they were.
     pub fn drain(&mut self, owners: &dyn Owners) {
         self.source.drain(&mut self.table);
+        self.connect.drain(&self.namespaces, &mut self.table);
         self.table.resolve(owners);
     }
 
@@ -145,8 +169,14 @@ impl TcpStage {
             .map(|error| error.error.to_string());
         stages.mark("tcp_time_wait");
 
+        if let Some(ack) = &mut self.ack {
+            ack.take(at, &mut self.table);
+        }
         self.table
             .finish(Moment::now(), WalkOutcome { complete }, known, owners);
+        if let Some(ack) = &mut self.ack {
+            ack.publish(self.table.listening());
+        }
         stages.mark("tcp_aggregate");
         failure
     }
@@ -306,6 +336,15 @@ impl TcpStage {
                 source: ended,
                 degraded: ended_degraded,
             },
+            self.connect.source(),
+            SourceStatus {
+                signal: "tcp_rtt",
+                source: match &self.ack {
+                    Some(_) => "bpf_tcp_probe",
+                    None => live,
+                },
+                degraded: self.no_ack.clone(),
+            },
             SourceStatus {
                 signal: "tcp_time_wait",
                 source: "sock_diag",
@@ -318,6 +357,7 @@ impl TcpStage {
     /// Programs, those of refused objects included.
     pub fn programs(&self) -> Vec<ProgramStatus> {
         let mut programs = self.source.programs();
+        programs.extend(self.connect.programs());
         programs.extend(self.refused.iter().cloned());
         programs
     }
@@ -329,6 +369,13 @@ impl TcpStage {
             what: "time_wait",
             count: self.time_wait_lost,
         });
+        if let Some(ack) = &self.ack {
+            lost.push(Lost {
+                what: "rtt_ack",
+                count: ack.lost(),
+            });
+        }
+        lost.extend(self.connect.lost());
         let malformed = self.malformed + self.source.ends().map_or(0, |ends| ends.malformed());
         lost.push(Lost {
             what: "malformed",
@@ -341,7 +388,9 @@ impl TcpStage {
     /// Fill of ring buffers.
     pub fn maps(&self) -> Vec<MapFill> {
         let ends = self.source.ends().map(|ends| ends.fill());
-        ends.into_iter().chain(self.source.door_fill()).collect()
+        let ack = self.ack.as_ref().map(|ack| ack.fill());
+        let maps = ends.into_iter().chain(self.source.door_fill());
+        maps.chain(ack).chain(self.connect.map()).collect()
     }
 
     /// Budgets.

@@ -222,14 +222,16 @@ fn accepted_is_what_clients_were_answered(
     workers: usize,
     agent: &Agent,
 ) {
-    let (least, _) = ask(crowd);
-    agent.await_cycles(1);
-    let accepted = server.value(&agent.scrape(), "accepted_total").unwrap() as u64;
-    let most = ask(crowd).0 + workers as u64;
-    assert!(
-        (least..=most).contains(&accepted),
-        "{accepted}: {least} to {most}"
-    );
+    poll_until("accepted", PATIENCE, || {
+        let (least, _) = ask(crowd);
+        agent.await_cycles(1);
+        let accepted = server.value(&agent.scrape(), "accepted_total")? as u64;
+        let most = ask(crowd).0 + workers as u64;
+        (least..=most)
+            .contains(&accepted)
+            .then_some(())
+            .ok_or_else(|| format!("{accepted}: {least} to {most}"))
+    });
 }
 
 /// Workers that compute, on a CPU that others want as well.

@@ -66,6 +66,9 @@ impl DoorStage {
         let start = Instant::now();
         let at = Moment::now();
         self.table.begin_poll(at);
+        for (listener, process) in tcp.take_accepts() {
+            self.table.note_accept(listener, process);
+        }
         self.polled = tcp.poll_door(&mut self.table);
         self.table.end_poll(self.polled.listeners.is_none());
         self.polling += start.elapsed();
@@ -139,11 +142,6 @@ impl DoorStage {
     /// What a full queue does in our own network namespace.
     pub fn settings(&self) -> ListenSettings {
         self.listen
-    }
-
-    /// The table, for connections to tell who accepted them.
-    pub fn table_mut(&mut self) -> &mut ListenerTable {
-        &mut self.table
     }
 
     /// Sources of listeners, of refusals and of who accepts; `by_kernel`: the first two come from

@@ -39,7 +39,7 @@ enum Work {
     Crowd(door::Crowd),
     /// Clients that all come at once, again and again.
     Bursts(door::Bursts),
-    /// Connect many clients, then have all send a byte; prints how many were reset.
+    /// Fill the queue of a server that defers while others wait; prints how many were reset.
     Push(door::Push),
     /// Spin on one CPU until standard input ends.
     Spin { cpu: usize },

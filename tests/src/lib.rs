@@ -15,6 +15,7 @@ pub mod deadline;
 pub mod delay_link;
 pub mod host;
 pub mod http;
+pub mod listen_truth;
 pub mod netns;
 pub mod output;
 pub mod packet_truth;

@@ -8,9 +8,11 @@
 //! ```
 
 mod birth;
+mod dns;
 mod ended;
 mod group;
 mod horizon;
+mod listener;
 mod listeners;
 mod networks;
 mod overflow;
@@ -20,6 +22,8 @@ mod store;
 mod tcp;
 mod window;
 
+pub use dns::{DNS_BUDGET, DnsConfig, DnsTable};
+pub use listener::{ListenerConfig, ListenerTable};
 pub use networks::{NetworkError, Networks, OwnNetwork};
 pub use process::{ProcessCaps, ProcessConfig, ProcessTable};
 pub use service::{FAILURE_BUDGET, SERVICE_BUDGET};

@@ -50,6 +50,12 @@ pub struct CollectOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub process_budget: Option<u32>,
 
+    /// Watch name resolution: who asks whom, how long it takes, what fails
+    ///
+    /// Every packet of the host then passes a small program that looks for port 53.
+    #[arg(long)]
+    pub dns: bool,
+
     /// Tell TCP peers apart by process and user: labels "process" and "user" on the families of
     /// peers (RTT, bytes, connections by state)
     ///
@@ -75,6 +81,7 @@ impl CollectOptions {
             networks: Networks::from_options(&self.own_networks),
             peer_budget: self.peer_budget.unwrap_or(budget(PEERS)) as usize,
             process_budget: self.process_budget.unwrap_or(budget(PROCESSES)) as usize,
+            dns: self.dns,
             retention: Duration::from_secs(15 * 60),
             ring_bytes: self.ring_bytes,
             tcp_process_label: self.tcp_process_label,

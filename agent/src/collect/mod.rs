@@ -1,7 +1,10 @@
 //! Sources of facts. Each signal has a BPF source and a fallback that fill the same records and
 //! hand them to the same sink.
 
+pub mod connect;
+pub mod dns;
 pub mod host;
+pub mod listen;
 mod proc_file;
 pub mod process;
 pub mod tcp;

@@ -1,7 +1,10 @@
 //! Drives the flow once per cycle: sources → aggregate → snapshot. One thread does all of it, so
 //! nothing here is locked; what others see is the published snapshot.
 
+mod connect;
 mod cross_check;
+mod dns;
+mod door;
 mod options;
 mod own;
 mod process;
@@ -25,6 +28,8 @@ pub use options::{EbpfMode, EngineOptions, RttSource};
 pub use runner::{Gate, Runner};
 
 use cross_check::CrossChecks;
+use dns::DnsStage;
+use door::DoorStage;
 use own::OwnReader;
 use process::ProcessStage;
 use stages::Stages;
@@ -34,6 +39,9 @@ use tcp::TcpStage;
 pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
+    door: DoorStage,
+    /// Only if asked for.
+    dns: Option<DnsStage>,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
@@ -69,12 +77,15 @@ impl Engine {
         };
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
+        let dns = options.dns.then(|| DnsStage::start(&kernel, options));
         drop(kernel);
         // Type information is tens of MB, needed once.
         kernel::give_back();
         let engine = Self {
             tcp,
             process,
+            door: DoorStage::start(options),
+            dns,
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
@@ -110,11 +121,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes over what ended since the last call; to be called often enough that ring buffers do
-    /// not fill up (every 100 ms).
+    /// Takes over what ended since the last call and polls listeners; to be called often enough
+    /// that ring buffers do not fill up and bursts are seen (every 80 ms).
     pub fn drain(&mut self) {
         self.process.drain();
         self.tcp.drain(self.process.table());
+        self.door.poll(&mut self.tcp);
+        if let Some(dns) = &mut self.dns {
+            dns.drain(self.process.table());
+        }
     }
 
     /// One cycle.
@@ -130,6 +145,13 @@ impl Engine {
             self.process.table(),
             &mut self.stages,
         ));
+        self.door.poll(&mut self.tcp);
+        self.stages.skip();
+        self.door.cycle(&self.tcp, &self.process, &mut self.stages);
+        if let Some(dns) = &mut self.dns {
+            dns.cycle(self.process.table());
+            self.stages.mark("dns");
+        }
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -143,7 +165,11 @@ impl Engine {
         let connect_failures = self.tcp.failures(self.sequence, gate);
         let upstreams = self.tcp.upstreams();
         let port_use = self.tcp.port_use();
+        let listeners = self.door.rows(self.sequence, gate);
+        let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
+        let dns = self.dns.as_mut();
+        let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
         let connections = self.tcp.connections();
         let members = self.process.members();
         self.stages.mark("snapshot");
@@ -155,10 +181,12 @@ impl Engine {
         own.failed_cycles = self.failed_cycles;
         own.stages = self.stages.finish();
         own.sources = self.tcp.sources();
+        own.sources.extend(self.door.sources(self.tcp.by_kernel()));
         own.sources.extend(self.process.sources());
         own.programs = self.tcp.programs();
         own.programs.extend(self.process.programs());
-        own.lost = merged(self.tcp.lost().into_iter().chain(self.process.lost()));
+        let lost = self.tcp.lost().into_iter().chain(self.process.lost());
+        own.lost = merged(lost.chain(self.door.lost()));
         own.maps = self
             .tcp
             .maps()
@@ -166,21 +194,34 @@ impl Engine {
             .chain(self.process.maps())
             .collect();
         own.budgets = self.tcp.budgets();
+        own.budgets.extend(self.door.budgets());
         own.budgets.extend(self.process.budgets());
         own.cross_checks = self.checks.results();
         own.scope = self.tcp.scope();
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();
-        own.held_series_sets = self.tcp.held() + self.process.held();
+        own.held_series_sets = self.tcp.held() + self.door.held() + self.process.held();
+        if let Some(dns) = &self.dns {
+            own.sources.extend(dns.sources());
+            own.programs.extend(dns.programs());
+            own.lost = merged(own.lost.into_iter().chain(dns.lost()));
+            own.maps.extend(dns.maps());
+            own.budgets.extend(dns.budgets());
+            own.held_series_sets += dns.held();
+        }
         Snapshot {
             interval,
             host,
             peers,
+            listeners,
+            refused,
+            listen_settings: self.door.settings(),
             services,
             failures: connect_failures,
             upstreams,
             port_use,
             processes,
+            dns,
             connections,
             members,
             own,

@@ -56,6 +56,8 @@ pub struct EngineOptions {
     pub peer_budget: usize,
     /// Label sets of processes by name.
     pub process_budget: usize,
+    /// Watch name resolution.
+    pub dns: bool,
     /// How long counters of a group that ended stay exposed.
     pub retention: Duration,
     /// Size of each ring buffer, bytes; `None` for the defaults.

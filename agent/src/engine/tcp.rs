@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use super::{
+    connect::ConnectStage,
     options::{EngineOptions, RttSource},
     stages::Stages,
     tcp_source::{DoorPoll, Source},
@@ -42,6 +43,8 @@ pub struct TcpStage {
     degraded: Option<String>,
     /// Programs of objects that were tried and not used.
     refused: Vec<ProgramStatus>,
+    /// Attempts to connect that fail before anything is sent.
+    connect: ConnectStage,
     /// Why sockets older than the programs have no owner.
     owners_unknown: Option<String>,
     table: TcpTable,
@@ -96,6 +99,7 @@ impl TcpStage {
             degraded,
             refused,
             owners_unknown,
+            connect: ConnectStage::start(kernel),
             settings: SettingsCache::default(),
             finder: Finder::default(),
             namespaces: Vec::new(),
@@ -114,11 +118,11 @@ impl TcpStage {
     /// Takes over connections that ended since the last call; `owners` knows whose they were.
     pub fn drain(&mut self, owners: &dyn Owners) {
         self.source.drain(&mut self.table);
+        self.connect.drain(&self.namespaces, &mut self.table);
         self.table.resolve(owners);
     }
 
     /// Listeners as they stand, and refusals since the last call; several times a second.
-    #[allow(dead_code, reason = "for the stage that judges listeners")]
     pub fn poll_door(&mut self, sink: &mut dyn DoorSink) -> DoorPoll {
         self.source.poll_door(sink)
     }
@@ -280,6 +284,16 @@ impl TcpStage {
         &self.table
     }
 
+    /// Settings of the namespaces found in the last cycle.
+    pub fn settings(&self) -> &SettingsCache {
+        &self.settings
+    }
+
+    /// Facts come from kernel programs.
+    pub fn by_kernel(&self) -> bool {
+        !matches!(self.source, Source::Diag(_))
+    }
+
     /// Namespaces found in the last cycle.
     pub fn namespaces(&self) -> &[Namespace] {
         &self.namespaces
@@ -322,6 +336,7 @@ impl TcpStage {
                 source: ended,
                 degraded: ended_degraded,
             },
+            self.connect.source(),
             SourceStatus {
                 signal: "tcp_rtt",
                 source: match &self.ack {
@@ -342,6 +357,7 @@ impl TcpStage {
     /// Programs, those of refused objects included.
     pub fn programs(&self) -> Vec<ProgramStatus> {
         let mut programs = self.source.programs();
+        programs.extend(self.connect.programs());
         programs.extend(self.refused.iter().cloned());
         programs
     }
@@ -359,6 +375,7 @@ impl TcpStage {
                 count: ack.lost(),
             });
         }
+        lost.extend(self.connect.lost());
         let malformed = self.malformed + self.source.ends().map_or(0, |ends| ends.malformed());
         lost.push(Lost {
             what: "malformed",
@@ -372,8 +389,8 @@ impl TcpStage {
     pub fn maps(&self) -> Vec<MapFill> {
         let ends = self.source.ends().map(|ends| ends.fill());
         let ack = self.ack.as_ref().map(|ack| ack.fill());
-        let door = self.source.door_fill();
-        ends.into_iter().chain(door).chain(ack).collect()
+        let maps = ends.into_iter().chain(self.source.door_fill());
+        maps.chain(ack).chain(self.connect.map()).collect()
     }
 
     /// Budgets.

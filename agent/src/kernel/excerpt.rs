@@ -25,6 +25,7 @@ pub fn of(btf: &Btf, hooks: impl Iterator<Item = Hook>) -> anyhow::Result<AyaBtf
             let (kind, name) = match hook {
                 Hook::Tracepoint(name, _) => (KIND_TYPEDEF, format!("btf_trace_{name}")),
                 Hook::Iterator(name) => (KIND_FUNC, format!("bpf_iter_{name}")),
+                Hook::CgroupSkb(_) | Hook::CgroupConnect(_) => return None,
             };
             Some((btf.id(kind, &name)?, kind, name))
         })

@@ -9,22 +9,47 @@ use std::{
 use anyhow::Context as _;
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfLoader, VerifierLogLevel,
-    maps::{Map, MapData, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, Iter, Program, ProgramError},
+    maps::{HashMap, Map, MapData, PerCpuArray, RingBuf},
+    programs::{BtfTracePoint, CgroupSkbAttachType, Iter, Program, ProgramError},
 };
 use aya_log::EbpfLogger;
 
 use crate::model::{ProgramState, ProgramStatus};
 
-use super::{btf::Btf, excerpt, globals::Globals, memory::give_back, objects};
+use super::{
+    btf::Btf,
+    cgroup::Cgroup,
+    excerpt,
+    globals::Globals,
+    memory::give_back,
+    objects,
+    refusal::{member_of, reason, refusal},
+};
 
 /// Where a program is attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Hook {
     /// A raw tracepoint with BTF-typed arguments, and how many of them the program reads.
     Tracepoint(&'static str, usize),
     /// An iterator, run on demand.
     Iterator(&'static str),
+    /// Packets of all sockets.
+    CgroupSkb(CgroupSkbAttachType),
+    /// `connect()` of all sockets; the section says of which family.
+    CgroupConnect(&'static str),
+}
+
+impl Hook {
+    /// As in the names of sections.
+    fn name(self) -> String {
+        match self {
+            Self::Tracepoint(name, _) => format!("tp_btf/{name}"),
+            Self::Iterator(kind) => format!("iter/{kind}"),
+            Self::CgroupSkb(CgroupSkbAttachType::Ingress) => "cgroup_skb/ingress".to_owned(),
+            Self::CgroupSkb(CgroupSkbAttachType::Egress) => "cgroup_skb/egress".to_owned(),
+            Self::CgroupConnect(kind) => format!("cgroup/{kind}"),
+        }
+    }
 }
 
 /// A program of an object.
@@ -77,6 +102,7 @@ pub struct Kernel {
     /// What programs attach to, and nothing else.
     types: AyaBtf,
     globals: Globals,
+    cgroup: Result<Cgroup, String>,
     overrides: Option<PathBuf>,
     /// Whether kernel programs say what they see.
     log: bool,
@@ -110,7 +136,7 @@ impl Kernel {
         let tracepoints = hooks()
             .filter_map(|hook| match hook {
                 Hook::Tracepoint(name, _) => Some((name, btf.tracepoint_args(name)?)),
-                Hook::Iterator(_) => None,
+                _ => None,
             })
             .collect();
         let types = excerpt::of(&btf, hooks())?;
@@ -120,6 +146,7 @@ impl Kernel {
             tracepoints,
             types,
             globals,
+            cgroup: Cgroup::root(),
             overrides,
             log,
             unused: &[],
@@ -136,6 +163,12 @@ impl Kernel {
     ) -> Self {
         (self.unused, self.unused_maps) = (programs, maps);
         self
+    }
+
+    /// Why programs at cgroup hooks see only some of the host's sockets; `None` if they see all
+    /// (or there is no cgroup to attach to, which their states tell).
+    pub fn partial_cgroup(&self) -> Option<&str> {
+        self.cgroup.as_ref().ok().and_then(Cgroup::partial)
     }
 
     /// Offsets on this kernel.
@@ -233,6 +266,10 @@ impl Kernel {
             (Hook::Iterator(kind), Program::Iter(program)) => program
                 .load(kind, &self.types)
                 .map(|()| ProgramState::Loaded),
+            (Hook::CgroupSkb(_) | Hook::CgroupConnect(_), program) => match &self.cgroup {
+                Ok(cgroup) => cgroup.attach(spec.hook, program),
+                Err(why) => return ProgramState::Unsupported(why.clone()),
+            },
             _ => return ProgramState::Refused("the object holds another kind of program".into()),
         };
         outcome.unwrap_or_else(|error| refusal(&error))
@@ -329,6 +366,21 @@ impl LoadedObject {
         PerCpuArray::try_from(map).with_context(|| format!("map {name} is of another type"))
     }
 
+    /// Takes a hash map out of the object.
+    ///
+    /// # Errors
+    /// It is missing or of other types.
+    pub fn hash<K: aya::Pod, V: aya::Pod>(
+        &mut self,
+        name: &str,
+    ) -> anyhow::Result<HashMap<MapData, K, V>> {
+        let map = self
+            .ebpf
+            .take_map(name)
+            .with_context(|| format!("no map {name}"))?;
+        HashMap::try_from(map).with_context(|| format!("map {name} is of another type"))
+    }
+
     /// State of every program, with run statistics while the kernel keeps them.
     pub fn programs(&self) -> Vec<ProgramStatus> {
         self.statuses
@@ -343,10 +395,7 @@ impl LoadedObject {
                 ProgramStatus {
                     object: self.name,
                     name: spec.name.to_owned(),
-                    hook: match spec.hook {
-                        Hook::Tracepoint(name, _) => format!("tp_btf/{name}"),
-                        Hook::Iterator(kind) => format!("iter/{kind}"),
-                    },
+                    hook: spec.hook.name(),
                     state: state.clone(),
                     run_count: counted.map(|(count, _)| count),
                     run_time_ns: counted
@@ -371,79 +420,4 @@ fn bare_loader() -> Result<EbpfLoader<'static>, KernelError> {
         .map_err(|_| KernelError("the loader could not be made".into()))?;
     give_back();
     Ok(loader)
-}
-
-fn member_of(global: &str) -> String {
-    hostlens_ebpf::offsets::TABLE
-        .iter()
-        .find(|entry| entry.name == global)
-        .map_or_else(
-            || global.to_owned(),
-            |entry| format!("{}.{}", entry.structure, entry.path),
-        )
-}
-
-/// The kernel's own reason: the verifier's complaint if there is one, else the error.
-fn refusal(error: &ProgramError) -> ProgramState {
-    if let ProgramError::LoadError {
-        io_error,
-        verifier_log,
-    } = error
-    {
-        let log = verifier_log.to_string();
-        tracing::debug!(log, "verifier");
-        let complaint = log.lines().map(str::trim).rfind(|line| {
-            !line.is_empty()
-                && !line.starts_with("processed ")
-                && !line.starts_with("verification time")
-                && !line.starts_with("stack depth")
-        });
-        // A helper this kernel does not have, or not for this kind of program.
-        if let Some(line) = complaint.filter(|line| line.contains("unknown func")) {
-            return ProgramState::Unsupported(line.to_owned());
-        }
-        return ProgramState::Refused(match complaint {
-            Some(line) => format!("{line} ({io_error})"),
-            None => io_error.to_string(),
-        });
-    }
-    if let ProgramError::Btf(error) = error {
-        return ProgramState::Unsupported(error.to_string());
-    }
-    ProgramState::Refused(one_line(error))
-}
-
-/// Why an object was not loaded; a missing privilege by its name.
-fn reason(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = Some(error);
-    while let Some(inner) = cause {
-        let code = inner
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::raw_os_error);
-        if code == Some(libc::EPERM) {
-            return "not allowed to load kernel programs (needs root, or CAP_BPF and CAP_PERFMON)"
-                .to_owned();
-        }
-        cause = inner.source();
-    }
-    one_line(error)
-}
-
-/// An error and its causes on one line.
-fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join("; ")
 }

@@ -1,5 +1,7 @@
 //! The embedded objects and what each of their programs needs.
 
+use aya::programs::CgroupSkbAttachType;
+
 use super::object::{Hook, ObjectSpec, ProgramSpec};
 
 macro_rules! embedded {
@@ -238,8 +240,60 @@ pub const TASKS: ObjectSpec = ObjectSpec {
     ],
 };
 
+/// Members that tell who is at work.
+const CURRENT: &[&str] = &[
+    "TASK_PID",
+    "TASK_TGID",
+    "TASK_FLAGS",
+    "TASK_GROUP_LEADER",
+    "TASK_START_BOOTTIME",
+    "TASK_RUNTIME",
+];
+
+/// Attempts to connect that fail before anything is sent. Where an attempt is struck out comes
+/// first: without that, each one would look like a failure.
+pub const CONNECT: ObjectSpec = ObjectSpec {
+    name: "connect",
+    bytes: embedded!("connect"),
+    programs: &[
+        ProgramSpec {
+            name: "connect_begun",
+            hook: Hook::Tracepoint("inet_sock_set_state", 3),
+            needs: &[],
+        },
+        ProgramSpec {
+            name: "connect_v4",
+            hook: Hook::CgroupConnect("connect4"),
+            needs: CURRENT,
+        },
+        ProgramSpec {
+            name: "connect_v6",
+            hook: Hook::CgroupConnect("connect6"),
+            needs: CURRENT,
+        },
+    ],
+};
+
+/// Name resolution.
+pub const DNS: ObjectSpec = ObjectSpec {
+    name: "dns",
+    bytes: embedded!("dns"),
+    programs: &[
+        ProgramSpec {
+            name: "dns_out",
+            hook: Hook::CgroupSkb(CgroupSkbAttachType::Egress),
+            needs: CURRENT,
+        },
+        ProgramSpec {
+            name: "dns_in",
+            hook: Hook::CgroupSkb(CgroupSkbAttachType::Ingress),
+            needs: &[],
+        },
+    ],
+};
+
 /// All of them.
-pub const ALL: [&ObjectSpec; 3] = [&TCP, &TCP_HASH, &TASKS];
+pub const ALL: [&ObjectSpec; 5] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS];
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,16 @@
 //! Fixed records crossing from the kernel to user space. Native endianness, explicit padding,
 //! sizes asserted: a record is copied as bytes and read back as the same type.
 
+mod connect;
+mod dns;
 mod exec;
 mod listen;
 mod rtt;
 mod sock;
 mod task;
 
+pub use connect::{ATTEMPTS, AttemptRecord};
+pub use dns::{DNS_BYTES, DnsRecord, DnsWay};
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
 pub use listen::{
     DoorTotals, LISTENERS, ListenElement, ListenRecord, REFUSED, RefusedElement, RefusedKey,

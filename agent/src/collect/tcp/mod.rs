@@ -26,3 +26,13 @@ pub mod time_wait;
 
 #[cfg(test)]
 mod foreign;
+#[cfg(test)]
+mod forked;
+#[cfg(test)]
+mod listener_tests;
+#[cfg(test)]
+mod observed;
+#[cfg(test)]
+mod owner_tests;
+#[cfg(test)]
+mod unread_tests;

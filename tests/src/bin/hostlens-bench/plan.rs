@@ -141,8 +141,10 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
         networks: Networks::default(),
         peer_budget: 100,
         process_budget: 300,
+        dns: true,
         retention: Duration::from_secs(15 * 60),
         ring_bytes: None,
+        tcp_process_label: false,
         details: false,
     }
 }

@@ -140,6 +140,23 @@ fn ports_in_use_are_told_where_they_matter() {
     assert!(rig.table.port_use(&|_| Some(10)).is_empty());
 }
 
+/// Two rows would be one series twice, which no scraper takes.
+#[test]
+fn the_same_ends_in_two_namespaces_are_one_row() {
+    let mut rig = rig();
+    let born = rig.born();
+    let records: Vec<_> = (0..5u64)
+        .map(|n| SockRecord {
+            netns: if n < 2 { 1 } else { 2 },
+            ..to(n + 1, "10.0.0.1", born)
+        })
+        .collect();
+    rig.cycle(&records);
+    let rows = rig.table.port_use(&|_| Some(100));
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].netns, rows[0].used), (2, 3));
+}
+
 #[test]
 fn the_fullest_of_the_rest_stands_without_its_addresses() {
     let mut rig = rig();

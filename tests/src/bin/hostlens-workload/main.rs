@@ -7,8 +7,10 @@
     reason = "a workload that cannot do its work must fail"
 )]
 
+mod attempt;
 mod cpu;
 mod disk;
+mod dns;
 mod hold;
 mod net;
 mod serve;
@@ -32,6 +34,14 @@ enum Work {
     Short(net::Short),
     /// Hold connections from and to many loopback addresses; one exchange each per input line.
     Fan(net::Fan),
+    /// Try to connect, whatever comes of it.
+    Attempt(attempt::Attempt),
+    /// Accept connections and read them to their end; prints the port.
+    Sink { address: std::net::IpAddr },
+    /// Answer lookups.
+    Resolve(dns::Resolve),
+    /// Look names up.
+    Ask(dns::Ask),
     /// Spin for a number of rounds.
     Burn { rounds: u64 },
     /// Print how many rounds take about this many milliseconds of CPU.
@@ -64,6 +74,10 @@ fn main() {
         Work::Ping(work) => work.run(),
         Work::Short(work) => work.run(),
         Work::Fan(work) => work.run(),
+        Work::Attempt(work) => work.run(),
+        Work::Sink { address } => attempt::sink(address),
+        Work::Resolve(work) => work.run(),
+        Work::Ask(work) => work.run(),
         Work::Burn { rounds } => cpu::burn(rounds),
         Work::Calibrate { millis } => println!("{}", cpu::calibrate(millis)),
         Work::Threads(work) => work.run(),

@@ -126,6 +126,10 @@ offsets! {
     TP_TOTAL_RETRANS = "tcp_sock", "total_retrans", 0;
     /// See `SockRecord::delivered`.
     TP_DELIVERED = "tcp_sock", "delivered", 0;
+    /// RTT of the newest segment known delivered, µs.
+    TP_RACK_RTT_US = "tcp_sock", "rack.rtt_us", 0;
+    /// End of that segment.
+    TP_RACK_END_SEQ = "tcp_sock", "rack.end_seq", 0;
     /// Next sequence number expected.
     TP_RCV_NXT = "tcp_sock", "rcv_nxt", 0;
     /// First sequence number not yet read.

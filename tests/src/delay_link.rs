@@ -17,7 +17,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::netns::Netns;
+use crate::{netns::Netns, packet_truth::PacketTruth};
 
 /// Addresses of the near end.
 pub const NEAR: [&str; 2] = ["10.77.0.1", "fd77::1"];
@@ -66,21 +66,52 @@ pub struct DelayLink {
 impl DelayLink {
     /// Builds both ends and starts to carry packets.
     pub fn new(delay: &Delay) -> Self {
+        Self::build(delay, None)
+    }
+
+    /// As [`DelayLink::new`], with the jitter of `truth`, which sees all packets.
+    pub fn watched(delay: &Delay, truth: &Arc<PacketTruth>) -> Self {
+        Self::build(delay, Some(truth))
+    }
+
+    fn build(delay: &Delay, truth: Option<&Arc<PacketTruth>>) -> Self {
         let (near, far) = (Netns::new(), Netns::new());
         let near_device = Arc::new(tun(&near, NEAR));
         let far_device = Arc::new(tun(&far, FAR));
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
-        for (from, to) in [(&near_device, &far_device), (&far_device, &near_device)] {
+        let ways = [
+            (&near_device, &far_device, Way::Out),
+            (&far_device, &near_device, Way::Back),
+        ];
+        for (from, to, way) in ways {
             let queue = Arc::new(Queue::default());
             threads.push(thread::spawn({
                 let (from, queue) = (Arc::clone(from), Arc::clone(&queue));
                 let (stop, delay) = (Arc::clone(&stop), delay.clone());
-                move || take_in(&from, &queue, &delay, &stop)
+                let truth = truth.cloned();
+                move || {
+                    take_in(&from, &queue, &stop, |packet| {
+                        let Some(truth) = &truth else {
+                            return delay.for_packet(packet);
+                        };
+                        if way == Way::Out {
+                            truth.left(packet);
+                        }
+                        delay.for_packet(packet) + truth.jitter()
+                    });
+                }
             }));
             threads.push(thread::spawn({
                 let (to, stop) = (Arc::clone(to), Arc::clone(&stop));
-                move || hand_out(&to, &queue, &stop)
+                let truth = truth.filter(|_| way == Way::Back).cloned();
+                move || {
+                    hand_out(&to, &queue, &stop, |packet| {
+                        if let Some(truth) = &truth {
+                            truth.arrives(packet);
+                        }
+                    });
+                }
             }));
         }
         Self {
@@ -142,7 +173,14 @@ impl Queue {
     }
 }
 
-fn take_in(device: &File, queue: &Queue, delay: &Delay, stop: &AtomicBool) {
+/// Direction of a packet, as seen from the near end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Out,
+    Back,
+}
+
+fn take_in(device: &File, queue: &Queue, stop: &AtomicBool, delay: impl Fn(&[u8]) -> Duration) {
     run_before_others();
     let mut buffer = [0; 65_536];
     while !stop.load(Ordering::Relaxed) {
@@ -152,15 +190,16 @@ fn take_in(device: &File, queue: &Queue, delay: &Delay, stop: &AtomicBool) {
         }
         if let Ok(length) = (&mut &*device).read(&mut buffer) {
             let packet = buffer[..length].to_vec();
-            queue.push(Instant::now() + delay.for_packet(&packet), packet);
+            queue.push(Instant::now() + delay(&packet), packet);
         }
     }
 }
 
-fn hand_out(device: &File, queue: &Queue, stop: &AtomicBool) {
+fn hand_out(device: &File, queue: &Queue, stop: &AtomicBool, leaves: impl Fn(&[u8])) {
     run_before_others();
     while !stop.load(Ordering::Relaxed) {
         if let Some(packet) = queue.pop() {
+            leaves(&packet);
             // A full or vanished device loses the packet, as a wire would.
             let _ = (&mut &*device).write(&packet);
         }

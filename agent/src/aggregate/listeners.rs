@@ -49,6 +49,13 @@ impl Listeners {
             .find(|wanted| bound.iter().any(|known| known.ip == *wanted))
     }
 
+    /// All of them: namespace, bound address, port.
+    pub fn all(&self) -> impl Iterator<Item = (u32, IpAddr, u16)> {
+        self.bound.iter().flat_map(|(&(netns, port), bound)| {
+            bound.iter().map(move |known| (netns, known.ip, port))
+        })
+    }
+
     /// Forgets listeners that were last seen `retention` or longer before the walk that began at
     /// `now`; all that have gone once there are too many.
     pub fn age(&mut self, now: Moment, retention: Duration) {

@@ -12,6 +12,7 @@ mod dns;
 mod ended;
 mod group;
 mod horizon;
+mod listener;
 mod listeners;
 mod networks;
 mod overflow;
@@ -22,6 +23,7 @@ mod tcp;
 mod window;
 
 pub use dns::{DNS_BUDGET, DnsConfig, DnsTable};
+pub use listener::{ListenerConfig, ListenerTable};
 pub use networks::{NetworkError, Networks, OwnNetwork};
 pub use process::{ProcessCaps, ProcessConfig, ProcessTable};
 pub use service::{FAILURE_BUDGET, SERVICE_BUDGET};

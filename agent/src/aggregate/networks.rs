@@ -115,6 +115,11 @@ impl Networks {
         Ok(Self::from_options(&options?))
     }
 
+    /// The own networks.
+    pub fn nets(&self) -> &[IpNet] {
+        &self.nets
+    }
+
     /// Whether `address` belongs to the own networks. IPv4-mapped addresses count as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

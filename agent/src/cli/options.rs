@@ -7,7 +7,7 @@ use clap::Args;
 use super::values;
 use crate::{
     aggregate::{Networks, OwnNetwork},
-    engine::{EbpfMode, EngineOptions},
+    engine::{EbpfMode, EngineOptions, RttSource},
 };
 
 /// Peers exported by name, per direction.
@@ -34,6 +34,11 @@ pub struct CollectOptions {
     /// word none clears what came before it. Repeatable.
     #[arg(long = "own-network", value_name = "CIDR|none")]
     pub own_networks: Vec<OwnNetwork>,
+
+    /// Where round-trip times come from: one smoothed sample per connection and cycle, or every
+    /// acknowledgement's (costs something for each segment received)
+    #[arg(long, value_enum, default_value_t, value_name = "SOURCE")]
+    pub rtt_source: RttSource,
 
     /// Peers shown by name, per direction; the lightest are folded into "other" [default: 100, in
     /// top 100000]
@@ -72,6 +77,7 @@ impl CollectOptions {
         EngineOptions {
             ebpf: self.ebpf,
             ebpf_log: self.ebpf_log,
+            rtt_source: self.rtt_source,
             networks: Networks::from_options(&self.own_networks),
             peer_budget: self.peer_budget.unwrap_or(budget(PEERS)) as usize,
             process_budget: self.process_budget.unwrap_or(budget(PROCESSES)) as usize,

@@ -4,13 +4,17 @@
 pub mod connect;
 pub mod dns;
 pub mod host;
+pub mod listen;
 mod proc_file;
 pub mod process;
 pub mod tcp;
 
 use hostlens_ebpf::wire::{
-    ListenRecord, RefusedKey, SockRecord, SockTotals, TaskRecord, TaskTotals, ThreadRecord,
+    Direction, ListenRecord, RefusedKey, RttKey, SockRecord, SockTotals, TaskRecord, TaskTotals,
+    ThreadRecord,
 };
+
+use crate::model::SampleCounts;
 
 /// Takes TCP sockets, living and ended; implemented by `aggregate`.
 pub trait TcpSink {
@@ -21,6 +25,14 @@ pub trait TcpSink {
     fn time_wait(&mut self, record: &SockRecord);
     /// Absolute overflow totals so far, summed over CPUs, by `Direction`.
     fn lost(&mut self, totals: &[SockTotals; 3]);
+}
+
+/// Takes round-trip times as groups of connections measured them; implemented by `aggregate`.
+pub trait RttSink {
+    /// Samples of one group.
+    fn rtt(&mut self, key: &RttKey, samples: &SampleCounts);
+    /// Samples of groups that found no room under a key of their own.
+    fn rtt_elsewhere(&mut self, direction: Direction, samples: &SampleCounts);
 }
 
 /// Takes listening sockets and what was turned away at the door; implemented by `aggregate`.

@@ -4,6 +4,7 @@
 mod connect;
 mod cross_check;
 mod dns;
+mod door;
 mod options;
 mod own;
 mod process;
@@ -18,16 +19,17 @@ use anyhow::Context as _;
 
 use crate::{
     clock::Moment,
-    collect::host::overview::OverviewReader,
+    collect::{host::overview::OverviewReader, tcp::ack},
     kernel::{self, Kernel},
     model::{BirthGate, Lost, Snapshot},
 };
 
-pub use options::{EbpfMode, EngineOptions};
+pub use options::{EbpfMode, EngineOptions, RttSource};
 pub use runner::{Gate, Runner};
 
 use cross_check::CrossChecks;
 use dns::DnsStage;
+use door::DoorStage;
 use own::OwnReader;
 use process::ProcessStage;
 use stages::Stages;
@@ -39,6 +41,7 @@ pub struct Engine {
     process: ProcessStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
+    door: DoorStage,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
@@ -54,11 +57,22 @@ impl Engine {
     /// # Errors
     /// `--ebpf on` and some program does not run: one line names it and the reason.
     pub fn start(options: &EngineOptions) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            !(options.tcp_process_label && options.rtt_source == RttSource::Ack),
+            "--rtt-source ack cannot tell processes apart: leave out --tcp-process-label, or use \
+             --rtt-source walk"
+        );
         kernel::keep_small();
         let kernel = match options.ebpf {
             EbpfMode::Off => Err("switched off (--ebpf off)".to_owned()),
             EbpfMode::Auto | EbpfMode::On => {
-                Kernel::probe(options.ebpf_log).map_err(|error| format!("{error:#}"))
+                let left_out = match options.rtt_source {
+                    RttSource::Walk => (&ack::PROGRAMS[..], &ack::MAPS[..]),
+                    RttSource::Ack => Default::default(),
+                };
+                Kernel::probe(options.ebpf_log)
+                    .map(|kernel| kernel.without(left_out.0, left_out.1))
+                    .map_err(|error| format!("{error:#}"))
             }
         };
         let tcp = TcpStage::start(&kernel, options);
@@ -71,6 +85,7 @@ impl Engine {
             tcp,
             process,
             dns,
+            door: DoorStage::start(options),
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
@@ -91,7 +106,9 @@ impl Engine {
         let sources = self.tcp.sources().into_iter().chain(self.process.sources());
         for source in sources {
             if let (true, Some(why)) = (
-                source.signal.ends_with("live") || source.signal.ends_with("ended"),
+                source.signal.ends_with("live")
+                    || source.signal.ends_with("ended")
+                    || source.signal == "tcp_rtt",
                 source.degraded,
             ) {
                 anyhow::bail!(
@@ -104,14 +121,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes over what ended since the last call; to be called often enough that ring buffers do
-    /// not fill up (every 100 ms).
+    /// Takes over what ended since the last call and polls listeners; to be called often enough
+    /// that ring buffers do not fill up and bursts are seen (every 80 ms).
     pub fn drain(&mut self) {
         self.process.drain();
         self.tcp.drain(self.process.table());
         if let Some(dns) = &mut self.dns {
             dns.drain(self.process.table());
         }
+        self.door.poll(&mut self.tcp);
     }
 
     /// One cycle.
@@ -127,6 +145,9 @@ impl Engine {
             self.process.table(),
             &mut self.stages,
         ));
+        self.door.poll(&mut self.tcp);
+        self.stages.skip();
+        self.door.cycle(&self.tcp, &self.process, &mut self.stages);
         if let Some(dns) = &mut self.dns {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
@@ -144,6 +165,8 @@ impl Engine {
         let connect_failures = self.tcp.failures(self.sequence, gate);
         let upstreams = self.tcp.upstreams();
         let port_use = self.tcp.port_use();
+        let listeners = self.door.rows(self.sequence, gate);
+        let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
@@ -158,10 +181,12 @@ impl Engine {
         own.failed_cycles = self.failed_cycles;
         own.stages = self.stages.finish();
         own.sources = self.tcp.sources();
+        own.sources.extend(self.door.sources(self.tcp.by_kernel()));
         own.sources.extend(self.process.sources());
         own.programs = self.tcp.programs();
         own.programs.extend(self.process.programs());
-        own.lost = merged(self.tcp.lost().into_iter().chain(self.process.lost()));
+        let lost = self.tcp.lost().into_iter().chain(self.process.lost());
+        own.lost = merged(lost.chain(self.door.lost()));
         own.maps = self
             .tcp
             .maps()
@@ -169,12 +194,13 @@ impl Engine {
             .chain(self.process.maps())
             .collect();
         own.budgets = self.tcp.budgets();
+        own.budgets.extend(self.door.budgets());
         own.budgets.extend(self.process.budgets());
         own.cross_checks = self.checks.results();
         own.scope = self.tcp.scope();
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();
-        own.held_series_sets = self.tcp.held() + self.process.held();
+        own.held_series_sets = self.tcp.held() + self.door.held() + self.process.held();
         if let Some(dns) = &self.dns {
             own.sources.extend(dns.sources());
             own.programs.extend(dns.programs());
@@ -187,6 +213,9 @@ impl Engine {
             interval,
             host,
             peers,
+            listeners,
+            refused,
+            listen_settings: self.door.settings(),
             services,
             failures: connect_failures,
             upstreams,

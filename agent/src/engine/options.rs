@@ -27,6 +27,16 @@ impl EbpfMode {
     }
 }
 
+/// Where round-trip times come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum RttSource {
+    /// One smoothed sample per connection and cycle, from the walk over sockets
+    #[default]
+    Walk,
+    /// Every acknowledgement's, from a kernel program that runs for each segment received
+    Ack,
+}
+
 /// As many label sets as anyone may ask for: who looks by hand wants the culprit, whatever its
 /// place, and series cost nothing there.
 const ALL: usize = 100_000;
@@ -38,6 +48,8 @@ pub struct EngineOptions {
     pub ebpf: EbpfMode,
     /// Pass diagnostics of kernel programs on to the log.
     pub ebpf_log: bool,
+    /// Source of round-trip times.
+    pub rtt_source: RttSource,
     /// Networks whose addresses are shown one by one.
     pub networks: Networks,
     /// Label sets of peers by name, per direction.

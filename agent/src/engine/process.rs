@@ -47,6 +47,8 @@ pub struct ProcessStage {
     fds: FdReader,
     wanted: Vec<ProcessId>,
     hints: Hints,
+    /// The last walk was complete.
+    complete: bool,
 }
 
 impl ProcessStage {
@@ -85,6 +87,7 @@ impl ProcessStage {
             fds: FdReader::default(),
             wanted: Vec::new(),
             hints: Hints::default(),
+            complete: false,
         }
     }
 
@@ -100,6 +103,7 @@ impl ProcessStage {
         self.names.begin_cycle();
         self.table.begin(at);
         let (complete, failure) = self.walk();
+        self.complete = complete;
         self.drain();
         stages.mark("process_walk");
         self.table
@@ -188,6 +192,11 @@ impl ProcessStage {
     /// The table, for the cross-check.
     pub fn table(&self) -> &ProcessTable {
         &self.table
+    }
+
+    /// Whether the last walk saw everything.
+    pub fn complete(&self) -> bool {
+        self.complete
     }
 
     /// Which processes live in which network namespace.

@@ -15,9 +15,9 @@ use anyhow::Context as _;
 use super::{Engine, EngineOptions};
 use crate::{aggregate::Store, model::BirthGate};
 
-/// How often ring buffers are emptied: waking a reader for each event costs 13 µs, this almost
-/// nothing.
-const DRAIN_EVERY: Duration = Duration::from_millis(100);
+/// How often ring buffers are emptied and listeners polled: waking a reader for each event costs
+/// 13 µs, this almost nothing; and queues are to be seen at least ten times a second.
+const DRAIN_EVERY: Duration = Duration::from_millis(80);
 /// Distance of the first two cycles: the second gives the first rates.
 const PRE_SAMPLE: Duration = Duration::from_millis(300);
 

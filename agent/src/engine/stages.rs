@@ -1,6 +1,6 @@
 //! Where the time of a cycle goes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::model::Stage;
 
@@ -23,10 +23,18 @@ impl Stages {
     /// Books the time since the last mark on a stage.
     pub fn mark(&mut self, name: &'static str) {
         let now = Instant::now();
-        let spent = self
-            .last
-            .replace(now)
-            .map_or(0.0, |last| (now - last).as_secs_f64());
+        let spent = self.last.replace(now).map(|last| now - last);
+        self.book(name, spent.unwrap_or_default());
+    }
+
+    /// Leaves out the time since the last mark: it is booked by those who spent it.
+    pub fn skip(&mut self) {
+        self.last = Some(Instant::now());
+    }
+
+    /// Books time that was measured on its own.
+    pub fn book(&mut self, name: &'static str, spent: Duration) {
+        let spent = spent.as_secs_f64();
         match self.stages.iter_mut().find(|stage| stage.name == name) {
             Some(stage) => {
                 stage.last_seconds += spent;

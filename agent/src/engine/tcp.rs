@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     connect::ConnectStage,
-    options::EngineOptions,
+    options::{EngineOptions, RttSource},
     stages::Stages,
     tcp_source::{DoorPoll, Source},
 };
@@ -16,6 +16,7 @@ use crate::{
     collect::{
         DoorSink,
         tcp::{
+            ack::AckHistograms,
             bpf::Seeded,
             ends,
             netns::{Finder, Hints, Namespace},
@@ -57,6 +58,10 @@ pub struct TcpStage {
     /// TIME_WAIT sockets left out, over all cycles, as too many were held.
     time_wait_lost: u64,
     malformed: u64,
+    /// Histograms of every acknowledgement, if asked for and to be had.
+    ack: Option<Box<AckHistograms>>,
+    /// Why they are not, if asked for.
+    no_ack: Option<String>,
 }
 
 impl TcpStage {
@@ -68,7 +73,17 @@ impl TcpStage {
         if let Some(why) = &degraded {
             options.ebpf.announce("tcp", why);
         }
-        Self {
+        let (ack, no_ack) = match options.rtt_source {
+            RttSource::Walk => (None, None),
+            RttSource::Ack => match source.histograms(&options.networks) {
+                Ok(ack) => (Some(Box::new(ack)), None),
+                Err(why) => {
+                    options.ebpf.announce("tcp_rtt", &why);
+                    (None, Some(why))
+                }
+            },
+        };
+        let mut stage = Self {
             table: TcpTable::new(TcpConfig {
                 networks: options.networks.clone(),
                 peer_budget: options.peer_budget,
@@ -93,7 +108,11 @@ impl TcpStage {
             time_wait_failed: None,
             time_wait_lost: 0,
             malformed: 0,
-        }
+            ack,
+            no_ack,
+        };
+        stage.table.sample_walks(stage.ack.is_none());
+        stage
     }
 
     /// Takes over connections that ended since the last call; `owners` knows whose they were.
@@ -104,7 +123,6 @@ impl TcpStage {
     }
 
     /// Listeners as they stand, and refusals since the last call; several times a second.
-    #[allow(dead_code, reason = "for the stage that judges listeners")]
     pub fn poll_door(&mut self, sink: &mut dyn DoorSink) -> DoorPoll {
         self.source.poll_door(sink)
     }
@@ -151,8 +169,14 @@ impl TcpStage {
             .map(|error| error.error.to_string());
         stages.mark("tcp_time_wait");
 
+        if let Some(ack) = &mut self.ack {
+            ack.take(at, &mut self.table);
+        }
         self.table
             .finish(Moment::now(), WalkOutcome { complete }, known, owners);
+        if let Some(ack) = &mut self.ack {
+            ack.publish(self.table.listening());
+        }
         stages.mark("tcp_aggregate");
         failure
     }
@@ -260,6 +284,16 @@ impl TcpStage {
         &self.table
     }
 
+    /// Settings of the namespaces found in the last cycle.
+    pub fn settings(&self) -> &SettingsCache {
+        &self.settings
+    }
+
+    /// Facts come from kernel programs.
+    pub fn by_kernel(&self) -> bool {
+        !matches!(self.source, Source::Diag(_))
+    }
+
     /// Namespaces found in the last cycle.
     pub fn namespaces(&self) -> &[Namespace] {
         &self.namespaces
@@ -304,6 +338,14 @@ impl TcpStage {
             },
             self.connect.source(),
             SourceStatus {
+                signal: "tcp_rtt",
+                source: match &self.ack {
+                    Some(_) => "bpf_tcp_probe",
+                    None => live,
+                },
+                degraded: self.no_ack.clone(),
+            },
+            SourceStatus {
                 signal: "tcp_time_wait",
                 source: "sock_diag",
                 degraded: self.time_wait_failed.clone(),
@@ -328,6 +370,12 @@ impl TcpStage {
             count: self.time_wait_lost,
         });
         lost.extend(self.connect.lost());
+        if let Some(ack) = &self.ack {
+            lost.push(Lost {
+                what: "rtt_ack",
+                count: ack.lost(),
+            });
+        }
         let malformed = self.malformed + self.source.ends().map_or(0, |ends| ends.malformed());
         lost.push(Lost {
             what: "malformed",
@@ -340,9 +388,10 @@ impl TcpStage {
     /// Fill of ring buffers.
     pub fn maps(&self) -> Vec<MapFill> {
         let ends = self.source.ends().map(|ends| ends.fill());
-        let connect = self.connect.map();
-        let maps = ends.into_iter().chain(self.source.door_fill());
-        maps.chain(connect).collect()
+        let ack = self.ack.as_ref().map(|ack| ack.fill());
+        let door = self.source.door_fill();
+        let maps = ends.into_iter().chain(door).chain(ack);
+        maps.chain(self.connect.map()).collect()
     }
 
     /// Budgets.

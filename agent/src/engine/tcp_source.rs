@@ -1,9 +1,13 @@
 //! Where TCP facts come from: the best source there is, and what all of them can be asked.
 
 use crate::{
+    aggregate::Networks,
     collect::{
         DoorSink, TcpSink,
-        tcp::{bpf::TcpBpf, bpf_hash::TcpHash, diag::DiagCollector, ends::Ends, identity::IdMode},
+        tcp::{
+            ack::AckHistograms, bpf::TcpBpf, bpf_hash::TcpHash, diag::DiagCollector, ends::Ends,
+            identity::IdMode,
+        },
     },
     kernel::Kernel,
     model::{Lost, MapFill, ProgramStatus, SourceStatus},
@@ -68,6 +72,19 @@ impl Source {
             Self::Hash(source) => source.drain(sink),
             Self::Diag(_) => {}
         }
+    }
+
+    /// Histograms of every acknowledgement.
+    ///
+    /// # Errors
+    /// Why there are none, in one line.
+    pub fn histograms(&mut self, networks: &Networks) -> Result<AckHistograms, String> {
+        let missing = match self {
+            Self::Storage(source) => return source.histograms(networks),
+            Self::Hash(_) => "sockets carry no storage on this kernel (before 5.11)",
+            Self::Diag(_) => "no kernel programs",
+        };
+        Err(format!("no round-trip time per acknowledgement: {missing}"))
     }
 
     /// Finds the owners of sockets that are older than the programs; how many.

@@ -12,6 +12,7 @@ mod cache;
 mod classic;
 mod connection;
 mod counters;
+mod door;
 mod negotiate;
 mod page;
 mod plan;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::routes::Endpoint;
-use crate::model::Snapshot;
+use super::{door, routes::Endpoint};
+use crate::model::{Owner, Snapshot};
 
 const HEAD: &str = "<!doctype html>
 <html lang=\"en\">
@@ -40,17 +40,107 @@ pub(super) fn html(snapshot: Option<&Snapshot>) -> String {
             endpoint.purpose()
         );
     }
-    page.push_str("</table>\n<h2>Sources</h2>\n");
+    page.push_str("</table>\n");
     match snapshot {
         None => page.push_str("<p>The first cycle is not done yet.</p>\n"),
-        Some(snapshot) => sources(&mut page, snapshot),
+        Some(snapshot) => {
+            front_door(&mut page, snapshot);
+            sources(&mut page, snapshot);
+        }
     }
     page.push_str("</body>\n</html>\n");
     page
 }
 
+/// What is wrong at the front door; nothing if nothing is.
+fn front_door(page: &mut String, snapshot: &Snapshot) {
+    let who = |owner: Option<&Owner>| {
+        owner.map_or_else(String::new, |owner| {
+            format!("{} ({})", owner.process, owner.user)
+        })
+    };
+    let saturated = door::saturated(snapshot).map(|row| {
+        let verdict = row.verdict;
+        [
+            row.listen,
+            who(row.owner),
+            verdict.reason.name().to_owned(),
+            verdict.netns.to_string(),
+            format!(
+                "{}. {}.",
+                verdict.what.trim_end_matches('.'),
+                verdict.advice.trim_end_matches('.')
+            ),
+        ]
+    });
+    let columns = [
+        "listener",
+        "process (user)",
+        "reason",
+        "netns",
+        "what to do",
+    ];
+    table(page, "Listeners that do not keep up", columns, saturated);
+    let refusing = door::refusing(snapshot).map(|row| {
+        let gone = row.gone_seconds;
+        [
+            row.listen,
+            who(row.last),
+            gone.map_or_else(String::new, |gone| format!("{gone:.0} s")),
+            format!("{:.1}", row.rate),
+            row.refused.to_string(),
+        ]
+    });
+    let columns = [
+        "port",
+        "last listener (user)",
+        "gone for",
+        "per second",
+        "refused",
+    ];
+    table(page, "Ports that refuse", columns, refusing);
+    let unresolved = door::unresolved(snapshot).map(|row| {
+        [
+            row.failed.name.to_string(),
+            row.failed.outcome.to_owned(),
+            who(row.owner),
+            row.resolver,
+        ]
+    });
+    let columns = ["name", "outcome", "process (user)", "resolver"];
+    table(page, "Names that failed last", columns, unresolved);
+}
+
+/// A table with its heading; nothing without rows.
+fn table<const N: usize>(
+    page: &mut String,
+    heading: &str,
+    columns: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return;
+    }
+    let _ = write!(page, "<h2>{heading}</h2>\n<table>\n<tr>");
+    for column in columns {
+        let _ = write!(page, "<th>{column}</th>");
+    }
+    page.push_str("</tr>\n");
+    for row in rows {
+        page.push_str("<tr>");
+        for cell in row {
+            page.push_str("<td>");
+            escape(page, &cell);
+            page.push_str("</td>");
+        }
+        page.push_str("</tr>\n");
+    }
+    page.push_str("</table>\n");
+}
+
 fn sources(page: &mut String, snapshot: &Snapshot) {
-    page.push_str("<table>\n<tr><th>signal</th><th>source</th><th>why not better</th></tr>\n");
+    page.push_str("<h2>Sources</h2>\n<table>\n<tr><th>signal</th><th>source</th><th>why not better</th></tr>\n");
     for source in &snapshot.own.sources {
         let _ = write!(
             page,
@@ -88,6 +178,16 @@ mod tests {
             page.contains("no BTF: &quot;&lt;vmlinux&gt;&quot; is missing"),
             "{page}"
         );
+        for text in [
+            "<td>0.0.0.0:8080</td><td>gunicorn (www-data)</td><td>workers_busy</td><td>4026532201",
+            "5 of 5 workers are &lt;busy&gt;. add workers.",
+            "<td>0.0.0.0:5672</td><td>beam.smp (rabbitmq)</td><td>42 s</td>",
+            "<td>db.&lt;internal&gt;</td><td>NXDOMAIN</td>",
+        ] {
+            assert!(page.contains(text), "{text} in {page}");
+        }
         assert!(html(None).contains("not done yet"));
+        let quiet = Snapshot::empty(1, std::time::UNIX_EPOCH);
+        assert!(!html(Some(&quiet)).contains("keep up"));
     }
 }

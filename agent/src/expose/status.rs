@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use super::scrapers::Scraper;
+use super::{door, scrapers::Scraper};
 use crate::{
     clock::Moment,
     metric::program_state,
@@ -31,6 +31,9 @@ pub(super) fn json(
         put("cycle", cycle(snapshot, now.wall));
         put("agent", agent(own));
         put("scope", scope(own));
+        for (key, value) in door::entries(snapshot) {
+            put(key, value);
+        }
         put(
             "sources",
             list(&own.sources, |source| {

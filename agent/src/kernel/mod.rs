@@ -11,6 +11,7 @@
 //! refusal  why the kernel took one not
 //! walker   an attached iterator, run once per cycle
 //! memory   keeping the heap small
+//! shared   an array map that programs and user space both write
 //! table    a hash map that entries are taken out of
 //! sys      the bpf(2) commands the library does not wrap
 //! ```
@@ -24,6 +25,7 @@ mod memory;
 mod object;
 pub mod objects;
 mod refusal;
+mod shared;
 mod sys;
 mod table;
 mod walker;
@@ -33,5 +35,6 @@ pub use cgroup::Cgroup;
 pub use globals::{Globals, RssLayout};
 pub use memory::{give_back, keep_small};
 pub use object::{Hook, Kernel, KernelError, LoadedObject, ObjectSpec, ProgramSpec, RingBytes};
+pub use shared::RttSlots;
 pub use table::Table;
 pub use walker::{Target, WalkError, Walker};

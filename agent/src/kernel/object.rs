@@ -106,6 +106,10 @@ pub struct Kernel {
     overrides: Option<PathBuf>,
     /// Whether kernel programs say what they see.
     log: bool,
+    /// Programs nobody asked for.
+    unused: &'static [&'static str],
+    /// Maps that only those use.
+    unused_maps: &'static [&'static str],
 }
 
 /// Everything, in the library's numbering of levels.
@@ -145,6 +149,8 @@ impl Kernel {
             cgroup: Cgroup::root(),
             overrides,
             log,
+            unused: &[],
+            unused_maps: &[],
         })
     }
 
@@ -152,6 +158,17 @@ impl Kernel {
     /// (or there is no cgroup to attach to, which their states tell).
     pub fn partial_cgroup(&self) -> Option<&str> {
         self.cgroup.as_ref().ok().and_then(Cgroup::partial)
+    }
+
+    /// Leaves programs out, and makes the maps that only they use as small as can be.
+    #[must_use]
+    pub fn without(
+        mut self,
+        programs: &'static [&'static str],
+        maps: &'static [&'static str],
+    ) -> Self {
+        (self.unused, self.unused_maps) = (programs, maps);
+        self
     }
 
     /// Offsets on this kernel.
@@ -188,6 +205,9 @@ impl Kernel {
         for ring in rings {
             loader.map_max_entries(ring.map, ring.bytes);
         }
+        for map in self.unused_maps {
+            loader.map_max_entries(map, 1);
+        }
         let file = self
             .overrides
             .as_ref()
@@ -218,6 +238,9 @@ impl Kernel {
     }
 
     fn start(&self, ebpf: &mut Ebpf, spec: &ProgramSpec) -> ProgramState {
+        if self.unused.contains(&spec.name) {
+            return ProgramState::Unused;
+        }
         if let Some(missing) = self.globals.lacks(spec.needs) {
             return ProgramState::Unsupported(format!("this kernel has no {}", member_of(missing)));
         }
@@ -315,15 +338,22 @@ impl LoadedObject {
         }
     }
 
+    /// Takes a map out of the object.
+    ///
+    /// # Errors
+    /// It is missing.
+    pub fn take(&mut self, name: &str) -> anyhow::Result<Map> {
+        self.ebpf
+            .take_map(name)
+            .with_context(|| format!("no map {name}"))
+    }
+
     /// Takes a ring buffer out of the object.
     ///
     /// # Errors
     /// It is missing or cannot be mapped.
     pub fn ring(&mut self, name: &str) -> anyhow::Result<RingBuf<MapData>> {
-        let map = self
-            .ebpf
-            .take_map(name)
-            .with_context(|| format!("no map {name}"))?;
+        let map = self.take(name)?;
         RingBuf::try_from(map).with_context(|| format!("cannot map ring buffer {name}"))
     }
 
@@ -332,10 +362,7 @@ impl LoadedObject {
     /// # Errors
     /// It is missing or of another type.
     pub fn per_cpu<T: aya::Pod>(&mut self, name: &str) -> anyhow::Result<PerCpuArray<MapData, T>> {
-        let map = self
-            .ebpf
-            .take_map(name)
-            .with_context(|| format!("no map {name}"))?;
+        let map = self.take(name)?;
         PerCpuArray::try_from(map).with_context(|| format!("map {name} is of another type"))
     }
 

@@ -51,6 +51,8 @@ const SOCKET: &[&str] = &[
     "TASK_START_BOOTTIME",
 ];
 
+/// Members without which there is no round-trip time per acknowledgement.
+const ACK: &[&str] = &["TP_RACK_RTT_US", "TP_RACK_END_SEQ"];
 /// Members without which the owner of a socket would be wrong.
 const OWNER: &[&str] = &[
     "SK_LOCK_OWNED",
@@ -182,6 +184,16 @@ pub const TCP: ObjectSpec = ObjectSpec {
             name: "tcp_owners",
             hook: Hook::Iterator("task_file"),
             needs: &["SOCKET_SK"],
+        },
+        ProgramSpec {
+            name: "tcp_acked",
+            hook: Hook::Tracepoint("tcp_probe", 1),
+            needs: ACK,
+        },
+        ProgramSpec {
+            name: "tcp_acked_last",
+            hook: Hook::Tracepoint("inet_sock_set_state", 2),
+            needs: ACK,
         },
     ],
 };

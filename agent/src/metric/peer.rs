@@ -23,6 +23,7 @@ pub const PEER_LABELS: &[&str] = &[
 impl Row for PeerRow {
     const AREA: &'static str = "TCP peers";
     const LABELS: &'static [&'static str] = PEER_LABELS;
+    const NOTE: &'static str = "`listen_ip` and `listen_port` are there for inbound, `remote_port` for outbound connections, `process` and `user` with `--tcp-process-label` only.";
     const FAMILIES: &'static [Family<Self>] = PEER_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

@@ -11,6 +11,8 @@ pub struct Area {
     pub title: &'static str,
     /// Labels that identify a row.
     pub labels: &'static [&'static str],
+    /// When some of them are there; empty if they always are.
+    pub note: &'static str,
     /// Families, in the order of the exposition.
     pub families: Vec<&'static Desc>,
 }
@@ -24,6 +26,7 @@ pub fn areas() -> Vec<Area> {
             self.0.push(Area {
                 title: R::AREA,
                 labels: R::LABELS,
+                note: R::NOTE,
                 families: R::FAMILIES.iter().map(|family| &family.desc).collect(),
             });
         }
@@ -69,8 +72,10 @@ pub fn reference() -> String {
         if !area.labels.is_empty() {
             let _ = write!(
                 text,
-                "Every family has the labels {}.\n\n",
-                code_list(area.labels)
+                "Every family has the labels {}.{}{}\n\n",
+                code_list(area.labels),
+                if area.note.is_empty() { "" } else { " " },
+                area.note,
             );
         }
         text.push_str(

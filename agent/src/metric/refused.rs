@@ -13,6 +13,8 @@ pub const REFUSED_LABELS: &[&str] = &["listen_ip", "listen_port", "last_process"
 impl Row for RefusedRow {
     const AREA: &'static str = "TCP requests refused";
     const LABELS: &'static [&'static str] = REFUSED_LABELS;
+    const NOTE: &'static str =
+        "`last_process` and `last_user` are there if anyone was seen to listen.";
     const FAMILIES: &'static [Family<Self>] = REFUSED_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

@@ -25,6 +25,8 @@ pub trait Row: Sized + 'static {
     const AREA: &'static str;
     /// Labels that identify a row; one whose value is empty is left out.
     const LABELS: &'static [&'static str];
+    /// When some of the labels are there, as a sentence of the reference; empty if they always are.
+    const NOTE: &'static str = "";
     /// Its families.
     const FAMILIES: &'static [Family<Self>];
 

@@ -24,6 +24,8 @@ impl ServiceRow {
 impl Row for ServiceRow {
     const AREA: &'static str = "TCP services";
     const LABELS: &'static [&'static str] = SERVICE_LABELS;
+    const NOTE: &'static str =
+        "`listen_port` is there for inbound, `remote_port` for outbound connections.";
     const FAMILIES: &'static [Family<Self>] = SERVICE_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

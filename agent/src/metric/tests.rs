@@ -157,3 +157,36 @@ fn the_committed_reference_is_the_rendered_one() {
         "docs/metrics.md is out of date: run `cargo xtask docs` and commit the result"
     );
 }
+
+/// Whatever an expression asks for exists; one that asks for nothing is silent for ever.
+#[test]
+fn documented_expressions_use_names_and_labels_that_exist() {
+    let all = all();
+    let labels: HashSet<&str> = all
+        .iter()
+        .flat_map(|(desc, labels)| labels.iter().chain(desc.labels))
+        .copied()
+        .chain(["instance", "le"])
+        .collect();
+    let mut names = 0;
+    for file in ["docs/queries.md", "README.md"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        for expression in text.split("```promql").skip(1) {
+            let expression = expression.split("```").next().unwrap();
+            for name in expression.split(PREFIX).skip(1) {
+                let name = name.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+                let name = name.into_iter().next().unwrap();
+                assert!(all.iter().any(|(desc, _)| desc.name == name), "{name}");
+                names += 1;
+            }
+            for list in expression.split("by (").skip(1) {
+                let list = list.split(')').next().unwrap();
+                for label in list.split(", ") {
+                    assert!(labels.contains(label), "{label} in {expression}");
+                }
+            }
+        }
+    }
+    assert!(names > 20, "{names}");
+}

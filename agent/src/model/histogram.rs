@@ -79,6 +79,30 @@ pub struct SampleCounts {
 }
 
 impl SampleCounts {
+    /// Samples that were counted elsewhere: (slot, count) ascending by slot, none of them 0, and
+    /// what is known of sum and maximum. A maximum outside the highest slot becomes the nearest
+    /// value inside.
+    pub fn of(counts: Vec<(u16, u32)>, sum_ns: u64, max_ns: u64) -> Self {
+        let upper = |slot: usize| bucket::UPPER_NS.get(slot).copied().unwrap_or(u64::MAX);
+        let lower = |slot: u16| match usize::from(slot) {
+            0 => 1,
+            slot => upper(slot - 1) + 1,
+        };
+        let (Some(&(lowest, _)), Some(&(highest, _))) = (counts.first(), counts.last()) else {
+            return Self::default();
+        };
+        let top = match usize::from(highest) {
+            slot if slot + 1 >= bucket::COUNT => u64::MAX,
+            slot => upper(slot),
+        };
+        Self {
+            counts,
+            sum_ns,
+            max_ns: max_ns.clamp(lower(highest), top),
+            min_ns: lower(lowest),
+        }
+    }
+
     /// Adds one sample.
     pub fn record(&mut self, ns: u64) {
         let slot = bucket::slot(ns) as u16;

@@ -241,7 +241,8 @@ pub struct Heaviest {
     pub peer: IpAddr,
 }
 
-/// Local ports in use between one local address and one remote address and port.
+/// Local ports in use between one local address and one remote address and port, in the network
+/// namespace where that uses up most.
 #[derive(Clone, Debug)]
 pub struct PortUseRow {
     /// Local and remote address; `None`: the fullest of all beyond the budget.

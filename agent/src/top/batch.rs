@@ -14,7 +14,7 @@ use crate::model::Snapshot;
 
 use super::{
     Feed,
-    human::Unit,
+    alert::{alerts, line},
     json,
     notice::{Cure, notice},
     options::TopOptions,
@@ -86,6 +86,10 @@ pub fn render(options: &TopOptions, snapshot: &Snapshot) -> String {
     if let Some(notice) = notice(&snapshot.own, Cure::here()) {
         let _ = writeln!(out, "{notice}");
     }
+    let alerts = alerts(snapshot);
+    if !alerts.is_empty() {
+        let _ = writeln!(out, "{}", line(&alerts, usize::MAX, ""));
+    }
     let table = options.view.table();
     // Checked before the first cycle.
     let (sort, descending) = options.sorting().unwrap_or((0, false));
@@ -102,7 +106,7 @@ pub fn render(options: &TopOptions, snapshot: &Snapshot) -> String {
     );
     let mut lines: Vec<String> = vec![String::new(); rows.len() + 1];
     for (index, column) in table.columns.iter().enumerate() {
-        let left = column.unit == Unit::Text;
+        let left = column.unit.is_text();
         let values: Vec<_> = rows.iter().map(|row| (column.value)(row.item)).collect();
         let cells: Vec<_> = values.iter().map(|value| value.show(column.unit)).collect();
         let widest = cells

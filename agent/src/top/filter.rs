@@ -84,12 +84,12 @@ impl Matcher<'_> {
             Item::Member(row, _) => {
                 self.pids.contains(&row.pid) || self.filter.matches(&row.process)
             }
-            Item::Peer(_) | Item::Connection(_) => false,
+            Item::Connection(row) => row.pid.is_some_and(|pid| self.pids.contains(&pid)),
+            _ => false,
         };
         by_pid
             || columns.iter().any(|column| {
-                column.unit == Unit::Text
-                    && self.filter.matches(&(column.value)(item).show(Unit::Text))
+                column.unit.is_text() && self.filter.matches(&(column.value)(item).show(Unit::Text))
             })
     }
 }

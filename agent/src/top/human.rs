@@ -13,20 +13,32 @@ pub enum Unit {
     Count,
     /// Events per second.
     PerSecond,
+    /// Times something: 1 is as much as the mean.
+    Factor,
+    /// A word with a severity; sorted and coloured by that.
+    State,
     /// A latency; the value is in seconds.
     Latency,
     /// Consumed CPU time; the value is in seconds.
     CpuTime,
 }
 
+impl Unit {
+    /// Whether its cells are words: aligned to the left, and searched by a filter.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::State)
+    }
+}
+
 /// Writes `value` in `unit`.
 pub fn format(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::Text => value.to_string(),
+        Unit::Text | Unit::State => value.to_string(),
         Unit::Percent => percent(value),
         Unit::Bytes => bytes(value),
         Unit::Count => count(value),
         Unit::PerSecond => per_second(value),
+        Unit::Factor => three_digits(value),
         Unit::Latency => latency(value),
         Unit::CpuTime => cpu_time(value),
     }
@@ -68,10 +80,12 @@ fn per_second(value: f64) -> String {
     }
 }
 
-/// `85us`, `1.20ms`, `40.5ms`, `405ms`, `1.23s`.
+/// `0`, `85us`, `1.20ms`, `40.5ms`, `405ms`, `1.23s`.
 pub fn latency(seconds: f64) -> String {
     let micros = seconds * 1e6;
-    if micros < 999.5 {
+    if micros <= 0.0 {
+        "0".into()
+    } else if micros < 999.5 {
         format!("{micros:.0}us")
     } else if micros < 999_500.0 {
         format!("{}ms", three_digits(micros / 1e3))
@@ -137,12 +151,15 @@ mod tests {
             (1_258_291.0, Unit::Bytes, "1.2M"),
             (99.96 * 1_048_576.0, Unit::Bytes, "100M"),
             (1000.0 * 1_048_576.0, Unit::Bytes, "1.0G"),
+            (0.0, Unit::Latency, "0"),
             (0.0000004, Unit::Latency, "0us"),
             (0.000085, Unit::Latency, "85us"),
             (0.0009996, Unit::Latency, "1.00ms"),
             (0.0405, Unit::Latency, "40.5ms"),
             (0.9996, Unit::Latency, "1.00s"),
             (128.0, Unit::Latency, "128s"),
+            (2.25, Unit::Factor, "2.25"),
+            (12.0, Unit::Factor, "12.0"),
             (0.0, Unit::Percent, "0"),
             (0.031, Unit::Percent, "0.03"),
             (99.12, Unit::Percent, "99.1"),

@@ -1,10 +1,14 @@
 //! One line of a view, whatever the view shows, and its identity from one snapshot to the next.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
-use crate::model::{ConnectionRow, MemberRow, PeerKey, PeerRow, ProcessRow, Snapshot};
+use crate::model::{
+    ConnectionRow, DnsKey, DnsRow, FailureKey, FailureRow, ListenerKey, ListenerRow, MemberRow,
+    Owner, PeerKey, PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, ServiceKey,
+    ServiceRow, Snapshot, UpstreamRow,
+};
 
 /// Something a line shows.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +21,20 @@ pub enum Item<'a> {
     Peer(&'a PeerRow),
     /// One connection.
     Connection(&'a ConnectionRow),
+    /// Listeners that share address, port and owner.
+    Listener(&'a ListenerRow),
+    /// A port that refuses.
+    Refused(&'a RefusedRow),
+    /// Lives of connections.
+    Service(&'a ServiceRow),
+    /// Failed attempts to connect.
+    Failure(&'a FailureRow),
+    /// A pool of peers.
+    Upstream(&'a UpstreamRow),
+    /// Local ports in use.
+    Ports(&'a PortUseRow),
+    /// Lookups of names.
+    Dns(&'a DnsRow),
 }
 
 /// Identity of an [`Item`].
@@ -27,9 +45,23 @@ pub enum RowKey {
     /// Process id and start (bits of its seconds): ids are reused.
     Member(u32, u64),
     /// Group of connections.
-    Peer(PeerKey),
+    Peer(PeerKey, Option<Owner>),
     /// Connection identity.
     Connection(u64),
+    /// Listeners.
+    Listener(ListenerKey),
+    /// Refused port.
+    Refused(RefusedKey),
+    /// Lives.
+    Service(ServiceKey),
+    /// Failed attempts.
+    Failure(FailureKey),
+    /// Owner and port of a pool.
+    Upstream(Option<Owner>, u16),
+    /// Both ends, remote port and namespace.
+    Ports(Option<(IpAddr, IpAddr)>, u16, u32),
+    /// Lookups.
+    Dns(DnsKey),
 }
 
 impl<'a> Item<'a> {
@@ -51,8 +83,15 @@ impl<'a> Item<'a> {
         match self {
             Self::Process(row) => RowKey::Process(row.process.clone(), row.user.clone()),
             Self::Member(row, _) => RowKey::Member(row.pid, row.start_seconds.to_bits()),
-            Self::Peer(row) => RowKey::Peer(row.key),
+            Self::Peer(row) => RowKey::Peer(row.key, row.owner.clone()),
             Self::Connection(row) => RowKey::Connection(row.id),
+            Self::Listener(row) => RowKey::Listener(row.key.clone()),
+            Self::Refused(row) => RowKey::Refused(row.key.clone()),
+            Self::Service(row) => RowKey::Service(row.key.clone()),
+            Self::Failure(row) => RowKey::Failure(row.key.clone()),
+            Self::Upstream(row) => RowKey::Upstream(row.owner.clone(), row.remote_port),
+            Self::Ports(row) => RowKey::Ports(row.ends, row.remote_port, row.netns),
+            Self::Dns(row) => RowKey::Dns(row.key.clone()),
         }
     }
 
@@ -60,9 +99,9 @@ impl<'a> Item<'a> {
     /// has none there, must not jump about.
     pub fn ordinal(self) -> u64 {
         match self {
-            Self::Process(_) | Self::Peer(_) => 0,
             Self::Member(row, _) => row.pid.into(),
             Self::Connection(row) => row.id,
+            _ => 0,
         }
     }
 
@@ -71,6 +110,13 @@ impl<'a> Item<'a> {
         match self {
             Self::Process(row) => row.folded,
             Self::Peer(row) => matches!(row.key, PeerKey::Folded(_)),
+            Self::Listener(row) => row.key == ListenerKey::Folded,
+            Self::Refused(row) => row.key == RefusedKey::Folded,
+            Self::Service(row) => matches!(row.key, ServiceKey::Folded(_)),
+            Self::Failure(row) => row.key == FailureKey::Folded,
+            Self::Upstream(row) => row.owner.is_none(),
+            Self::Ports(row) => row.ends.is_none(),
+            Self::Dns(row) => row.key == DnsKey::Folded,
             Self::Member(..) | Self::Connection(_) => false,
         }
     }
@@ -93,6 +139,12 @@ impl<'a> Item<'a> {
                     || row.rates.sent_bytes > 0.0
                     || row.rates.received_bytes > 0.0
             }
+            Self::Listener(row) => row.live || row.rates.accepted > 0.0 || row.rates.drops > 0.0,
+            // Somebody listens there again, or never did and nobody asks.
+            Self::Refused(row) => row.rate > 0.0 || row.gone_seconds.is_some(),
+            Self::Service(row) => row.live || row.rates.opened > 0.0 || row.rates.closed > 0.0,
+            // What failed a while ago may be what one looks for.
+            Self::Failure(_) | Self::Upstream(_) | Self::Ports(_) | Self::Dns(_) => true,
             Self::Member(..) | Self::Connection(_) => true,
         }
     }

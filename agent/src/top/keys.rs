@@ -57,7 +57,7 @@ pub enum Action {
 
 /// Keys and what they do, for the help screen.
 pub const HELP: &[(&str, &str)] = &[
-    ("1 2 3  F2  Tab", "view: processes, peers, connections"),
+    ("1 to 9  F2  Tab", "view, in the order of the tabs"),
     (
         "Arrows PgUp PgDn",
         "select a line; it is followed when it moves",
@@ -71,6 +71,7 @@ pub const HELP: &[(&str, &str)] = &[
     ("< >", "sort by the column before, after"),
     ("I", "invert the order"),
     ("P M T", "sort by CPU, memory, CPU time"),
+    ("U A", "sort by bytes unread, unacknowledged"),
     ("p", "show or hide the single processes of a group"),
     ("Space Z", "pause, go on"),
     ("Ctrl-L", "draw anew"),
@@ -122,6 +123,8 @@ fn list(code: KeyCode) -> Option<Action> {
         KeyCode::Char('P') => Action::SortBy("cpu"),
         KeyCode::Char('M') => Action::SortBy("mem"),
         KeyCode::Char('T') => Action::SortBy("time"),
+        KeyCode::Char('U') => Action::SortBy("unread"),
+        KeyCode::Char('A') => Action::SortBy("unacked"),
         KeyCode::Char('p') => Action::Expand,
         KeyCode::Char(' ' | 'Z') => Action::Pause,
         KeyCode::Esc => Action::Close,

@@ -13,12 +13,21 @@ pub struct Slot {
     pub width: u16,
 }
 
-/// Places columns into `total` cells with one between two. The most important ones come first;
-/// one that does not fit is left out with all less important ones, never squeezed. What is left
-/// over is shared by those that can stretch.
-pub fn fit(columns: &'static [Column], total: u16) -> Vec<Slot> {
+/// Places the `wanted` columns into `total` cells with one between two. The most important ones
+/// come first, among them the one the list is `sorted` by; one that does not fit is left out with
+/// all less important ones, never squeezed. What is left over is shared by those that can stretch.
+pub fn fit(
+    columns: &'static [Column],
+    total: u16,
+    sorted: usize,
+    wanted: impl Fn(&Column) -> bool,
+) -> Vec<Slot> {
     let mut order: Vec<usize> = (0..columns.len()).collect();
-    order.sort_by_key(|&at| columns.get(at).map_or(u8::MAX, |column| column.rank));
+    order.retain(|&at| columns.get(at).is_some_and(&wanted));
+    order.sort_by_key(|&at| {
+        let rank = columns.get(at).map_or(u8::MAX, |column| column.rank);
+        (rank > 0, at != sorted, rank)
+    });
     let mut taken = Vec::new();
     let mut used = 0;
     for at in order {
@@ -74,13 +83,39 @@ mod tests {
         for view in View::ALL {
             let columns = view.table().columns;
             for total in 0..300 {
-                let slots = fit(columns, total);
+                let slots = fit(columns, total, 0, |_| true);
                 let name = slots.first().map(|slot| slot.index);
                 assert_eq!(name, Some(0), "{total}");
                 let end = slots.iter().map(|slot| slot.x + slot.width).max();
                 assert!(end <= Some(total.max(1)), "{view:?} {total}: {end:?}");
             }
-            assert_eq!(fit(columns, 250).len(), columns.len(), "{view:?}");
+            let all = fit(columns, 250, 0, |_| true);
+            assert_eq!(all.len(), columns.len(), "{view:?}");
         }
+    }
+
+    #[test]
+    fn what_is_sorted_by_is_seen() {
+        for view in View::ALL {
+            let columns = view.table().columns;
+            for sorted in 0..columns.len() {
+                let slots = fit(columns, 80, sorted, |_| true);
+                assert!(slots.iter().any(|slot| slot.index == sorted), "{view:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unwanted_column_leaves_its_room() {
+        let columns = View::Peers.table().columns;
+        let with = fit(columns, 80, 0, |_| true);
+        let without = fit(columns, 80, 0, |column| !column.optional);
+        assert!(with.iter().any(|slot| columns[slot.index].optional));
+        assert!(without.iter().all(|slot| !columns[slot.index].optional));
+        assert!(
+            without
+                .iter()
+                .any(|slot| !with.iter().any(|other| other.index == slot.index))
+        );
     }
 }

@@ -9,6 +9,7 @@
 //!
 //! Rows, layout and state are pure. A view is one table in `columns`.
 
+mod alert;
 mod batch;
 mod columns;
 mod filter;
@@ -32,6 +33,7 @@ mod text;
 mod theme;
 mod value;
 mod view;
+mod words;
 
 use std::{sync::Arc, time::Duration};
 

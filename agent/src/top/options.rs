@@ -11,10 +11,10 @@ const SHORTEST: Duration = Duration::from_millis(200);
 /// Longest cycle `top` asks for.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Live view of processes, TCP peers and connections.
+/// Live view of processes, and of who connects, listens, waits, fails and loses.
 #[derive(Args, Clone, Debug)]
 pub struct TopOptions {
-    /// What to list first; on the screen keys 1 to 3 switch
+    /// What to list first; on the screen keys 1 to 9 switch
     #[arg(long, value_enum, default_value_t)]
     pub view: View,
 

@@ -14,6 +14,7 @@ use crate::model::Snapshot;
 
 use super::{
     Feed,
+    alert::alerts,
     history::History,
     input::Input,
     keys::{self, Action},
@@ -23,7 +24,7 @@ use super::{
     state::State,
     terminal::{Ending, Screen},
     theme::Theme,
-    view::{self, Areas, Scene},
+    view::{self, Areas, Parts, Scene},
 };
 
 /// How long a key or a new snapshot may wait to be seen.
@@ -153,10 +154,12 @@ impl App {
             return screen.draw(|frame| view::draw_waiting(frame, theme, slow));
         };
         let notice = notice(&snapshot.own, self.cure);
+        let alerts = alerts(&snapshot);
+        let parts = Parts::new(self.state.view, notice.as_deref(), &alerts);
         let rows = rows::build(&snapshot, &self.state.query());
         let stale = self.stale();
         screen.draw(|frame| {
-            let areas = Areas::new(frame.area(), notice.is_some());
+            let areas = Areas::new(frame.area(), parts);
             self.state.settle(&rows, areas.page());
             let overflow = view::help_overflow(self.state.view, frame.area().height);
             self.state.limit_help(overflow);
@@ -166,6 +169,7 @@ impl App {
                 rows: &rows,
                 history: &self.history,
                 notice: notice.as_deref(),
+                alerts: &alerts,
                 stale,
                 theme: self.theme,
             };
@@ -193,8 +197,10 @@ impl App {
             return;
         };
         let rows = rows::build(&snapshot, &self.state.query());
-        let notice = notice(&snapshot.own, self.cure).is_some();
-        let page = Areas::new(Rect::new(0, 0, width, height), notice).page();
+        let notice = notice(&snapshot.own, self.cure);
+        let alerts = alerts(&snapshot);
+        let parts = Parts::new(self.state.view, notice.as_deref(), &alerts);
+        let page = Areas::new(Rect::new(0, 0, width, height), parts).page();
         // What was typed since the last frame may have changed the list.
         self.state.settle(&rows, page);
         self.state.apply(action, &rows, page);

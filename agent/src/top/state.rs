@@ -256,7 +256,7 @@ impl State {
         let group = match row.item {
             Item::Process(_) => row.item.key(),
             Item::Member(member, _) => group_of(member),
-            Item::Peer(_) | Item::Connection(_) => return,
+            _ => return,
         };
         if self.expanded.remove(&group) {
             let at = rows.iter().position(|row| row.item.key() == group);

@@ -41,6 +41,38 @@ pub fn cut_middle(text: &str, cells: usize, ellipsis: &str) -> String {
     head.chars().chain(text.chars().skip(skipped)).collect()
 }
 
+/// `text` in at most `lines` lines of `cells`, broken between words; what does not fit ends in
+/// `ellipsis`.
+pub fn wrap(text: &str, cells: usize, lines: usize, ellipsis: &str) -> Vec<String> {
+    let mut wrapped: Vec<String> = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() && wrapped.len() < lines {
+        if wrapped.len() + 1 == lines || width(rest) <= cells {
+            wrapped.push(cut(rest, cells, ellipsis));
+            break;
+        }
+        let mut used = 0;
+        let mut end = 0;
+        for (at, letter) in rest.char_indices() {
+            used += letter.width().unwrap_or(0);
+            if letter == ' ' {
+                end = at;
+            }
+            if used > cells {
+                break;
+            }
+        }
+        if end == 0 {
+            wrapped.push(cut(rest, cells, ellipsis));
+            break;
+        }
+        let (line, after) = rest.split_at(end);
+        wrapped.push(line.to_owned());
+        rest = after.trim_start();
+    }
+    wrapped
+}
+
 /// `text` in exactly `cells`, on the left or on the right.
 pub fn pad(text: &str, cells: usize, right: bool) -> String {
     let space = " ".repeat(cells.saturating_sub(width(text)));
@@ -73,6 +105,24 @@ mod tests {
         assert_eq!(cut_middle("10.0.0.1:80", 11, "~"), "10.0.0.1:80");
         for cells in 0..20 {
             assert!(width(&cut_middle("[fd00:1::2]:40000", cells, "~")) <= cells);
+        }
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrap("one two three", 7, 2, "~"), ["one two", "three"]);
+        assert_eq!(wrap("one two three", 7, 1, "~"), ["one tw~"]);
+        assert_eq!(
+            wrap("one two three four", 7, 2, "~"),
+            ["one two", "three ~"]
+        );
+        assert_eq!(wrap("unbreakable", 5, 2, "~"), ["unbr~"]);
+        assert_eq!(wrap("fits", 9, 2, "~"), ["fits"]);
+        assert!(wrap("none", 9, 0, "~").is_empty());
+        for cells in 0..20 {
+            for line in wrap("数据 库服务 abc de 务", cells, 3, "~") {
+                assert!(width(&line) <= cells, "{line}");
+            }
         }
     }
 

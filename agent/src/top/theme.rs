@@ -104,6 +104,15 @@ impl Theme {
         }
     }
 
+    /// The style of a word by its severity, see [`Value::State`](super::value::Value::State).
+    pub fn level(self, level: u8) -> Style {
+        match level {
+            0 => Style::new(),
+            1 => self.warning(),
+            _ => self.bad(),
+        }
+    }
+
     /// The arrow of a sorted column.
     pub fn arrow(self, descending: bool) -> &'static str {
         match (self.unicode, descending) {

@@ -11,6 +11,8 @@ pub enum Value<'a> {
     Address(IpAddr, Option<u16>),
     /// Text.
     Text(Cow<'a, str>),
+    /// How something does: 0 well, 1 worth a look, 2 badly; and the word for it.
+    State(u8, &'static str),
     /// A number, in the unit of its column.
     Number(f64),
     /// Not known: shown as `-`.
@@ -57,6 +59,9 @@ impl<'a> Value<'a> {
         let order = match (self, other) {
             (Self::Number(left), Self::Number(right)) => left.total_cmp(right),
             (Self::Text(left), Self::Text(right)) => left.cmp(right),
+            (Self::State(left, word), Self::State(right, other)) => {
+                (left, word).cmp(&(right, other))
+            }
             (Self::Address(left, left_port), Self::Address(right, right_port)) => {
                 (left, left_port).cmp(&(right, right_port))
             }
@@ -68,7 +73,7 @@ impl<'a> Value<'a> {
     fn rank(&self) -> u8 {
         match self {
             Self::Address(..) => 0,
-            Self::Text(_) => 1,
+            Self::Text(_) | Self::State(..) => 1,
             Self::Number(_) => 2,
             Self::Absent | Self::Blank => 3,
         }
@@ -79,6 +84,7 @@ impl<'a> Value<'a> {
         match self {
             Self::Address(ip, port) => Cow::Owned(address(*ip, *port)),
             Self::Text(text) => printable(text),
+            Self::State(_, word) => Cow::Borrowed(word),
             Self::Number(value) if value.is_finite() => Cow::Owned(human::format(*value, unit)),
             Self::Number(_) | Self::Absent => Cow::Borrowed("-"),
             Self::Blank => Cow::Borrowed(""),

@@ -14,7 +14,7 @@ use aya_ebpf::{
     bindings::{
         BPF_ANY, BPF_NOEXIST, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE,
     },
-    btf_maps::{Array, HashMap, PerCpuArray, RingBuf},
+    btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, Queue, RingBuf, lpm_trie::Key},
     helpers::generated::{
         bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_sk_storage_get,
         bpf_skc_to_tcp_sock, bpf_sock_from_file,
@@ -27,13 +27,15 @@ use hostlens_ebpf::{
     offsets::at,
     probe::{iter, load::add_one, load::member, load::pointer, tcp},
     wire::{
-        Direction, DoorTotals, LISTENERS as LISTENER_LIMIT, ListenElement, ListenRecord,
-        REFUSED as REFUSED_LIMIT, RefusedElement, RefusedKey, SOCK_BATCH, SockKind, SockRecord,
-        SockTotals, tcp_state,
+        Direction, DoorTotals, LISTENERS as LISTENER_LIMIT, LISTENING, ListenElement, ListenKey,
+        ListenRecord, OWN_NETWORKS, REFUSED as REFUSED_LIMIT, RTT_GROUPS, RTT_SLOTS,
+        RefusedElement, RefusedKey, RttKey, RttSlot, SOCK_BATCH, SockKind, SockRecord, SockTotals,
+        tcp_state,
     },
 };
 
 include!("../probe/tcp/ends.rs");
+include!("../probe/tcp/ack_maps.rs");
 include!("../probe/tcp/door.rs");
 
 /// All maps of this object.

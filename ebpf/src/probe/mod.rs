@@ -6,6 +6,7 @@ pub mod current;
 pub mod dns;
 pub mod iter;
 pub mod load;
+pub mod shared;
 pub mod task;
 pub mod tcp;
 

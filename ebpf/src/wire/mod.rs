@@ -5,6 +5,7 @@ mod connect;
 mod dns;
 mod exec;
 mod listen;
+mod rtt;
 mod sock;
 mod task;
 
@@ -13,6 +14,9 @@ pub use dns::{DNS_BYTES, DnsRecord, DnsWay};
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
 pub use listen::{
     DoorTotals, LISTENERS, ListenElement, ListenRecord, REFUSED, RefusedElement, RefusedKey,
+};
+pub use rtt::{
+    LISTENING, ListenKey, OWN_NETWORKS, RTT_FOLDED, RTT_GROUPS, RTT_SLOTS, RttKey, RttSlot,
 };
 pub use sock::{
     Direction, ListenBind, SOCK_BATCH, SockFlags, SockKind, SockRecord, SockTotals, tcp_state,

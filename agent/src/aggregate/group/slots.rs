@@ -62,6 +62,7 @@ impl<T> Slots<T> {
     }
 
     /// Number of items.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.items.len() - self.holes.len()
     }

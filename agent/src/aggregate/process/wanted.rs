@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::table::ProcessTable;
 use crate::{
     clock::Moment,
+    collect::listen::Kin,
     model::{Memory, ProcessId},
 };
 
@@ -56,6 +57,16 @@ impl ProcessTable {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.open_fds = open_fds;
         }
+    }
+
+    /// Every living process with its parent and threads.
+    pub fn kin(&self) -> impl Iterator<Item = Kin> {
+        let living = self.entries.iter();
+        living.map(|(&id, entry)| Kin {
+            id,
+            parent: entry.ppid,
+            threads: entry.threads,
+        })
     }
 
     /// Inode number of every network namespace in use, each with one process in it.

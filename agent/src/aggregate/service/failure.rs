@@ -7,11 +7,11 @@ use crate::{
         birth::View,
         group::{Account, GroupKey, Groups},
     },
-    model::{Budget, FailureKey, FailureRow},
+    model::{Budget, FailureKey, FailureRow, budget},
 };
 
 /// Label sets.
-pub const BUDGET: usize = 200;
+pub const BUDGET: usize = budget::FAILURES;
 
 impl GroupKey for FailureKey {}
 

@@ -13,11 +13,11 @@ use crate::{
         birth::View,
         group::{GroupId, Groups, RowView},
     },
-    model::{Budget, Owner, ServiceKey, ServiceRow},
+    model::{Budget, Owner, ServiceKey, ServiceRow, budget},
 };
 
 /// Label sets per direction.
-pub const BUDGET: usize = 100;
+pub const BUDGET: usize = budget::SERVICES;
 
 /// Counters of connection lives. A connection is a member of its group from the end of its
 /// handshake until it ends.

@@ -1,6 +1,7 @@
 //! TCP connections: grouped by remote peer, their lives by whose they are, their flows by path.
 
 mod account;
+mod ack;
 mod connection;
 mod detail;
 mod direction;

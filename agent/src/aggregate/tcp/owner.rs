@@ -197,6 +197,11 @@ impl OwnerBook {
         Some(moved)
     }
 
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Records whose owner found no room.
     pub fn beyond(&self) -> u64 {
         self.beyond

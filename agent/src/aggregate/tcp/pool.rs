@@ -5,10 +5,10 @@ use std::{collections::hash_map::Entry, net::IpAddr, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::table::TcpTable;
-use crate::model::{Heaviest, Owner, UpstreamRow};
+use crate::model::{Heaviest, Owner, UpstreamRow, budget};
 
 /// Pools with a row of their own.
-const BUDGET: usize = 100;
+const BUDGET: usize = budget::UPSTREAMS;
 /// A pool that had a row keeps it against others that are not this much heavier.
 const STICKY: f64 = 2.0;
 /// Bytes that weigh as much as one connection.

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::table::TcpTable;
-use crate::model::PortUseRow;
+use crate::model::{PortUseRow, budget};
 
 /// Rows.
-const BUDGET: usize = 100;
+const BUDGET: usize = budget::PORT_USES;
 /// Below this share nobody is near the end of the ports.
 const NOTEWORTHY: f64 = 0.01;
 
@@ -18,7 +18,8 @@ pub(super) type Path = (u32, IpAddr, IpAddr, u16);
 impl TcpTable {
     /// Local ports in use, fullest first, where it is 1 % or more; last, if there are more than
     /// the budget allows, the fullest of the rest without its addresses. `available` knows how
-    /// many ports a network namespace (inode number) offers; `None`: it could not be read.
+    /// many ports a network namespace (inode number) offers; `None`: it could not be read. Of the
+    /// same ends in several namespaces the fullest is the row.
     pub fn port_use(&self, available: &dyn Fn(u32) -> Option<u64>) -> Vec<PortUseRow> {
         let mut used: FxHashMap<Path, u64> = FxHashMap::default();
         for flow in self.flows.iter().filter(|flow| flow.connections() > 0) {
@@ -46,6 +47,9 @@ impl TcpTable {
             let ends = || (a.ends, a.remote_port, a.netns).cmp(&(b.ends, b.remote_port, b.netns));
             b.ratio().total_cmp(&a.ratio()).then_with(ends)
         });
+        // The same addresses in several namespaces (loopback, containers) share their labels.
+        let mut seen = FxHashSet::default();
+        rows.retain(|row| seen.insert((row.ends, row.remote_port)));
         let rest = rows.split_off(rows.len().min(BUDGET)).into_iter().next();
         rows.extend(rest.map(|fullest| PortUseRow {
             ends: None,

@@ -44,6 +44,8 @@ const NAMESPACES: usize = 4_096;
 pub(super) struct Sides {
     pub inbound: Groups<PeerGroup, PeerAccount>,
     pub outbound: Groups<PeerGroup, PeerAccount>,
+    /// Samples of records count; otherwise they come by [`crate::collect::RttSink`].
+    pub sample_walks: bool,
 }
 
 impl Sides {
@@ -64,10 +66,13 @@ impl Sides {
     }
 
     pub fn book(&mut self, group: GroupRef, change: &Change) {
-        let cycle = self
-            .get(group.side())
-            .cycle(group.number(), activity(change));
-        cycle.add(change);
+        let activity = activity(change);
+        let change = Change {
+            sample: change.sample.filter(|_| self.sample_walks),
+            ..*change
+        };
+        let cycle = self.get(group.side()).cycle(group.number(), activity);
+        cycle.add(&change);
     }
 }
 
@@ -120,6 +125,7 @@ impl TcpTable {
             sides: Sides {
                 inbound: groups(),
                 outbound: groups(),
+                sample_walks: true,
             },
             undecided: Vec::new(),
             listeners: Listeners::default(),
@@ -224,6 +230,11 @@ impl TcpTable {
                 count: self.owners.beyond() + self.waiting_lives.given_up(),
             },
         ]
+    }
+
+    /// Who listens: network namespace, bound address, port.
+    pub fn listening(&self) -> impl Iterator<Item = (u32, std::net::IpAddr, u16)> {
+        self.listeners.all()
     }
 
     /// Living connections.

@@ -9,5 +9,5 @@ mod names_comm;
 mod names_interpreter;
 mod names_resolver;
 pub mod procfs;
-mod procfs_stat;
+pub(super) mod procfs_stat;
 pub mod users;

@@ -5,11 +5,13 @@ use hostlens_ebpf::wire::{SOCK_BATCH, SockRecord};
 use rustc_hash::FxHashSet;
 
 use super::{
+    ack::{self, AckHistograms},
     door::Door,
     ends::{Ends, take_records},
     netns::{self, EnterError, Namespace},
 };
 use crate::{
+    aggregate::Networks,
     collect::{DoorSink, TcpSink},
     kernel::{Batch, Kernel, LoadedObject, Target, WalkError, Walker, objects},
     model::{Lost, MapFill, ProgramStatus},
@@ -64,6 +66,19 @@ impl TcpBpf {
             }),
             Err(error) => Err((format!("{error:#}"), object.programs())),
         }
+    }
+
+    /// Starts the histograms of every acknowledgement, if their programs run.
+    ///
+    /// # Errors
+    /// One line saying what this kernel lacks or refused.
+    pub fn histograms(&mut self, networks: &Networks) -> Result<AckHistograms, String> {
+        for program in ack::PROGRAMS {
+            if let Some(why) = self.object.refusal(program) {
+                return Err(why);
+            }
+        }
+        AckHistograms::start(&mut self.object, networks).map_err(|error| format!("{error:#}"))
     }
 
     fn link(

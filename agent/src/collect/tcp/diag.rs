@@ -2,21 +2,27 @@
 
 use std::{borrow::Borrow, path::Path};
 
-use netlink_packet_sock_diag::inet::StateFlags;
+use hostlens_ebpf::wire::SockRecord;
+use netlink_packet_sock_diag::inet::{ExtensionFlags, StateFlags};
 
 pub use super::diag_namespaces::{NamespaceError, SourceError};
 use super::{
+    diag_listeners::{self, ListenerPoll, PollOutcome},
     diag_message::{self, Answer, Refusal},
     diag_namespaces::Sockets,
     diag_socket::{DiagSocket, DumpBuffer, Request},
     identity::IdMode,
     netns::{EnterError, Namespace},
+    owners::{self, SocketOwner, SocketOwners},
     sockstat,
 };
 use crate::collect::{
-    TcpSink,
+    DoorSink, TcpSink,
     proc_file::{self, ProcReader},
 };
+
+/// Sockets of a walk that wait for their owner to be found.
+const MOST_HELD: usize = 1 << 13;
 
 /// What one walk over the sockets saw.
 #[derive(Debug, Default)]
@@ -66,6 +72,8 @@ pub struct DiagCollector {
     sockets: Sockets,
     buffer: DumpBuffer,
     proc: ProcReader,
+    owners: SocketOwners,
+    listeners: ListenerPoll,
 }
 
 impl DiagCollector {
@@ -82,11 +90,33 @@ impl DiagCollector {
             sockets: Sockets::default(),
             buffer: DumpBuffer::default(),
             proc: ProcReader::new(proc),
+            owners: SocketOwners::default(),
+            listeners: ListenerPoll::new(diag_listeners::DEFAULT_BUDGET),
         }
     }
 
-    /// Hands every socket of these namespaces to `sink`. Birth, direction, binding and owner are
-    /// unknown to sock_diag.
+    /// Hands the listening sockets of these namespaces to `sink`, for several calls a second; see
+    /// [`ListenerPoll::poll`]. Owners found since the last walk are in the records.
+    pub fn poll_listeners(
+        &mut self,
+        namespaces: &[Namespace],
+        sink: &mut dyn DoorSink,
+    ) -> PollOutcome {
+        self.listeners.poll(namespaces, &mut self.owners, sink)
+    }
+
+    /// Why listeners are seen late or not at all.
+    pub fn listeners_degraded(&self) -> Option<String> {
+        self.listeners.degraded()
+    }
+
+    /// Why owners are missing although somebody may hold the sockets.
+    pub fn owners_degraded(&self) -> Option<String> {
+        self.owners.degraded()
+    }
+
+    /// Hands every socket of these namespaces to `sink`. Birth, direction and binding are unknown
+    /// to sock_diag; owners come from `/proc`, some cycles late where there is much to look at.
     pub fn collect(&mut self, namespaces: &[Namespace], sink: &mut dyn TcpSink) -> Outcome {
         let mut outcome = Outcome::default();
         let mut targets = Vec::with_capacity(namespaces.len());
@@ -103,7 +133,10 @@ impl DiagCollector {
             states: states(self.time_wait),
             buffer: &mut self.buffer,
             outcome: &mut outcome,
+            owners: &mut self.owners,
+            held: Vec::new(),
         };
+        walk.owners.begin_cycle();
         let errors = self.sockets.each(&targets, |target, socket| {
             let netns = target.namespace.inode;
             if target.v4 {
@@ -115,6 +148,7 @@ impl DiagCollector {
             walk.outcome.namespaces += 1;
             Ok(())
         });
+        walk.hand_on_held(sink);
         outcome.add_errors(errors);
         outcome.complete = outcome.is_whole();
         outcome
@@ -154,6 +188,9 @@ struct Walk<'a> {
     states: StateFlags,
     buffer: &'a mut DumpBuffer,
     outcome: &'a mut Outcome,
+    owners: &'a mut SocketOwners,
+    /// Sockets, with their inode numbers, whose owner was not known when they were seen.
+    held: Vec<(SockRecord, u32)>,
 }
 
 impl Walk<'_> {
@@ -167,15 +204,23 @@ impl Walk<'_> {
         let request = Request {
             v6,
             states: self.states.clone(),
-            info: true,
+            extensions: ExtensionFlags::INFO,
         };
         let wants_time_wait = self.states.contains(StateFlags::TIME_WAIT);
         let (mode, outcome) = (self.mode, &mut *self.outcome);
+        let (owners, held) = (&mut *self.owners, &mut self.held);
         let mut too_old = false;
         let report = socket.dump(&request, self.buffer, |payload| {
             match diag_message::parse(payload, netns, mode) {
-                Ok(Answer::Socket(record)) => {
+                Ok(Answer::Socket(mut record)) => {
                     outcome.sockets += 1;
+                    let inode = diag_message::inode(payload);
+                    let owner = owners.owner(inode);
+                    if owner.is_none() && inode != 0 && held.len() < MOST_HELD {
+                        held.push((record, inode));
+                        return;
+                    }
+                    own(&mut record, owner);
                     sink.socket(&record);
                 }
                 // One that still waits for the peer's FIN comes with the living ones.
@@ -194,6 +239,24 @@ impl Walk<'_> {
             return Err(SourceError::TooOld);
         }
         Ok(())
+    }
+}
+
+impl Walk<'_> {
+    /// Looks for the owners that are not known, and hands on the sockets that waited for that.
+    fn hand_on_held(self, sink: &mut dyn TcpSink) {
+        self.owners.search(owners::DEFAULT_BUDGET);
+        for (mut record, inode) in self.held {
+            own(&mut record, self.owners.owner(inode));
+            sink.socket(&record);
+        }
+    }
+}
+
+fn own(record: &mut SockRecord, owner: Option<SocketOwner>) {
+    if let Some(owner) = owner {
+        record.owner_tgid = owner.tgid;
+        record.owner_start_ns = owner.start_ns;
     }
 }
 

@@ -10,7 +10,7 @@ use hostlens_ebpf::wire::{SockKind, SockRecord, tcp_state};
 use super::identity::{IdMode, tuple_id};
 
 /// `struct inet_diag_msg` of `include/uapi/linux/inet_diag.h`.
-const HEADER_BYTES: usize = 72;
+pub(super) const HEADER_BYTES: usize = 72;
 /// Attribute type of `struct tcp_info`.
 const INET_DIAG_INFO: u16 = 2;
 /// `idiag_timer` of a socket that is only a TIME_WAIT bucket (`inet_twsk_diag_fill`).
@@ -75,10 +75,7 @@ pub fn parse(payload: &[u8], netns: u32, mode: IdMode) -> Result<Answer, Refusal
         record.remote_port = port(header, 6)?;
     }
     record.id = match mode {
-        // The cookie comes as two u32, low one first (`sock_diag_save_cookie`).
-        IdMode::Cookie => {
-            (u64::from(u32_at(header, 44)?) | u64::from(u32_at(header, 48)?) << 32).wrapping_shl(8)
-        }
+        IdMode::Cookie => cookie_id(header)?,
         IdMode::Tuple => tuple_id(&record),
     };
     if u8_at(header, 2)? == TIMER_TIME_WAIT {
@@ -87,7 +84,7 @@ pub fn parse(payload: &[u8], netns: u32, mode: IdMode) -> Result<Answer, Refusal
         record.unacked = 0;
         return Ok(Answer::TimeWait(record));
     }
-    match info(attributes)? {
+    match attribute(attributes, INET_DIAG_INFO)? {
         // A listener has no counters; the kernel leaves them 0.
         Some(_) if listening => {}
         Some(info) => fill(&mut record, info)?,
@@ -128,13 +125,24 @@ fn subtract_flags(record: &mut SockRecord) {
     }
 }
 
-/// Finds `struct tcp_info` among the attributes.
-fn info(mut attributes: &[u8]) -> Result<Option<&[u8]>, Refusal> {
+/// Inode number of the socket an answer is about; 0 if no file holds it (not accepted yet, or
+/// closed by its application).
+pub fn inode(payload: &[u8]) -> u32 {
+    u32_at(payload, 68).unwrap_or(0)
+}
+
+/// Identity by the socket cookie, which comes as two u32, low one first (`sock_diag_save_cookie`).
+pub(super) fn cookie_id(header: &[u8]) -> Result<u64, Refusal> {
+    Ok((u64::from(u32_at(header, 44)?) | u64::from(u32_at(header, 48)?) << 32).wrapping_shl(8))
+}
+
+/// Finds the attribute `wanted`.
+pub(super) fn attribute(mut attributes: &[u8], wanted: u16) -> Result<Option<&[u8]>, Refusal> {
     while attributes.len() >= 4 {
         let len = usize::from(u16_at(attributes, 0)?);
         let kind = u16_at(attributes, 2)?;
         let value = attributes.get(4..len).ok_or(Refusal::Malformed)?;
-        if kind == INET_DIAG_INFO {
+        if kind == wanted {
             return Ok(Some(value));
         }
         // Attributes are padded to 4 bytes; the last one may end without its padding.
@@ -144,7 +152,7 @@ fn info(mut attributes: &[u8]) -> Result<Option<&[u8]>, Refusal> {
 }
 
 /// An address of the header in its IPv6 form.
-fn address(header: &[u8], at: usize, v6: bool) -> Result<[u8; 16], Refusal> {
+pub(super) fn address(header: &[u8], at: usize, v6: bool) -> Result<[u8; 16], Refusal> {
     if v6 {
         return bytes_at(header, at);
     }
@@ -152,11 +160,11 @@ fn address(header: &[u8], at: usize, v6: bool) -> Result<[u8; 16], Refusal> {
     Ok(std::net::Ipv4Addr::from(v4).to_ipv6_mapped().octets())
 }
 
-fn port(header: &[u8], at: usize) -> Result<u16, Refusal> {
+pub(super) fn port(header: &[u8], at: usize) -> Result<u16, Refusal> {
     bytes_at(header, at).map(u16::from_be_bytes)
 }
 
-fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Refusal> {
+pub(super) fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Refusal> {
     bytes
         .get(at..)
         .and_then(|rest| rest.first_chunk())
@@ -164,15 +172,15 @@ fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Refusal>
         .ok_or(Refusal::Malformed)
 }
 
-fn u8_at(bytes: &[u8], at: usize) -> Result<u8, Refusal> {
+pub(super) fn u8_at(bytes: &[u8], at: usize) -> Result<u8, Refusal> {
     bytes.get(at).copied().ok_or(Refusal::Malformed)
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Result<u16, Refusal> {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Result<u16, Refusal> {
     bytes_at(bytes, at).map(u16::from_ne_bytes)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Result<u32, Refusal> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Result<u32, Refusal> {
     bytes_at(bytes, at).map(u32::from_ne_bytes)
 }
 

@@ -45,8 +45,8 @@ pub struct Request {
     pub v6: bool,
     /// States to include.
     pub states: StateFlags,
-    /// Ask for `tcp_info` too.
-    pub info: bool,
+    /// What to ask for beside addresses, state and queues.
+    pub extensions: ExtensionFlags,
 }
 
 /// How a dump that reached its end went.
@@ -140,11 +140,7 @@ fn encode(request: &Request, sequence: u32) -> Vec<u8> {
     let body = SockDiagMessage::InetRequest(InetRequest {
         family,
         protocol: IPPROTO_TCP,
-        extensions: if request.info {
-            ExtensionFlags::INFO
-        } else {
-            ExtensionFlags::empty()
-        },
+        extensions: request.extensions.clone(),
         states: request.states.clone(),
         socket_id,
     });

@@ -90,7 +90,7 @@ fn a_dump_of_this_kernel_ends_and_can_be_repeated() {
         let request = Request {
             v6: false,
             states: StateFlags::LISTEN,
-            info: false,
+            extensions: ExtensionFlags::empty(),
         };
         let report = socket
             .dump(&request, &mut buffer, |_| answers += 1)

@@ -125,6 +125,28 @@ fn an_ipv6_connection_of_ours() {
 }
 
 #[test]
+fn sockets_name_their_owner() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (client, _server) = talk(&listener);
+    let (near, far) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
+    let own = [Namespace::own().unwrap()];
+    let mut collector = DiagCollector::new(IdMode::Cookie, false);
+    // Each walk looks through some of the host's descriptors, until ours have been found.
+    for _ in 0..1000 {
+        let mut seen = Seen::default();
+        let outcome = collector.collect(&own, &mut seen);
+        assert_eq!(outcome.sockets, seen.sockets.len() as u64);
+        let pair = [seen.between(near, far), seen.between(far, near)];
+        if pair.iter().all(|record| record.owner_tgid != 0) {
+            assert!(pair.iter().all(|it| it.owner_tgid == std::process::id()));
+            assert!(pair.iter().all(|it| it.owner_start_ns > 0));
+            return;
+        }
+    }
+    unreachable!("no owner found: {:?}", collector.owners_degraded());
+}
+
+#[test]
 fn a_connection_in_another_namespace() {
     let Some(foreign) = ForeignNamespace::new() else {
         return;

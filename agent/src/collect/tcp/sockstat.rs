@@ -18,9 +18,7 @@ pub struct SockStat {
 
 /// Reads the numbers of the namespace that process `pid` lives in (0: our own).
 pub fn read(proc: &mut ProcReader, pid: u32) -> io::Result<SockStat> {
-    let (v4, time_wait) = parse_v4(proc.read_once(pid, "net/sockstat")?).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidData, "net/sockstat has no TCP line")
-    })?;
+    let (v4, time_wait) = read_v4(proc, pid)?;
     let v6 = match proc.read_once(pid, "net/sockstat6") {
         Ok(text) => parse_v6(text).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "net/sockstat6 has no TCP6 line")
@@ -29,6 +27,16 @@ pub fn read(proc: &mut ProcReader, pid: u32) -> io::Result<SockStat> {
         Err(error) => return Err(error),
     };
     Ok(SockStat { v4, v6, time_wait })
+}
+
+/// Reads the number of sockets in TIME_WAIT alone, at half the cost: one file instead of two.
+pub fn read_time_wait(proc: &mut ProcReader, pid: u32) -> io::Result<u64> {
+    read_v4(proc, pid).map(|(_, time_wait)| time_wait)
+}
+
+fn read_v4(proc: &mut ProcReader, pid: u32) -> io::Result<(u64, u64)> {
+    parse_v4(proc.read_once(pid, "net/sockstat")?)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "net/sockstat has no TCP line"))
 }
 
 /// (sockets in use, sockets in TIME_WAIT) from `sockstat`.
@@ -81,6 +89,7 @@ mod tests {
         let _listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let stat = read(&mut ProcReader::new(&proc_root()), 0).unwrap();
         assert!(stat.v4 >= 1, "{stat:?}");
+        assert!(read_time_wait(&mut ProcReader::new(&proc_root()), u32::MAX).is_err());
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use hostlens_ebpf::wire::{SockKind, SockRecord, tcp_state};
-use netlink_packet_sock_diag::inet::StateFlags;
+use netlink_packet_sock_diag::inet::{ExtensionFlags, StateFlags};
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -38,8 +38,9 @@ const MOST_HELD: usize = 1 << 17;
 /// chance, as sockets come between the count and the dump.
 const V6_EVERY: u64 = 12;
 
-/// Namespaces whose evidence is read in one cycle, 8 µs each.
-const MOST_WEIGHED: usize = 128;
+/// Namespaces whose evidence is read in one cycle, some 15 µs each. With more, each has its turn
+/// within the time that a TIME_WAIT lasts, up to some five hundred of them.
+const MOST_WEIGHED: usize = 48;
 
 /// What one cycle did.
 #[derive(Debug, Default)]
@@ -78,6 +79,8 @@ struct Known {
     held: Vec<Held>,
     /// Cycle of the last dump; 0 never.
     dumped: u64,
+    /// It has been asked for evidence.
+    weighed: bool,
     /// TIME_WAIT sockets by the last evidence; `None` if there is no evidence to be had.
     expected: Option<u64>,
     /// Dumps so far.
@@ -121,10 +124,13 @@ impl TimeWaitCollector {
     pub fn collect(&mut self, namespaces: &[Namespace], sink: &mut dyn TcpSink) -> TimeWaitOutcome {
         self.cycle += 1;
         self.pace.begin_cycle();
+        let start = Instant::now();
         self.weigh(namespaces);
+        let weighed = start.elapsed();
         let mut outcome = TimeWaitOutcome::default();
         let due = self.due(namespaces);
         self.refresh(&due, &mut outcome);
+        self.pace.spend_on_the_side(weighed);
         for namespace in namespaces {
             let Some(known) = self.known.get(&namespace.inode) else {
                 continue;
@@ -139,22 +145,25 @@ impl TimeWaitCollector {
         outcome
     }
 
-    /// Reads evidence, of some namespaces in each cycle; the next one goes on where this one ended.
+    /// Reads evidence, of our own namespace and some others in each cycle; the next one goes on
+    /// where this one ended.
     fn weigh(&mut self, namespaces: &[Namespace]) {
         let cycle = self.cycle;
         for namespace in namespaces {
             self.known.entry(namespace.inode).or_default().seen = cycle;
         }
         self.known.retain(|_, known| known.seen == cycle);
-        let first = self.cursor.checked_rem(namespaces.len()).unwrap_or(0);
-        let (before, after) = namespaces.split_at(first);
-        for namespace in after.iter().chain(before).take(MOST_WEIGHED) {
-            self.cursor = self.cursor.wrapping_add(1);
+        let (own, others): (Vec<_>, Vec<_>) = namespaces.iter().partition(|it| it.own);
+        let first = self.cursor.checked_rem(others.len()).unwrap_or(0);
+        let (before, after) = others.split_at(first);
+        let turn: Vec<_> = after.iter().chain(before).take(MOST_WEIGHED).collect();
+        self.cursor = self.cursor.wrapping_add(turn.len());
+        for namespace in own.iter().chain(turn) {
             let expected = namespace
                 .proc_pid()
-                .and_then(|pid| sockstat::read(&mut self.proc, pid).ok())
-                .map(|stat| stat.time_wait);
+                .and_then(|pid| sockstat::read_time_wait(&mut self.proc, pid).ok());
             if let Some(known) = self.known.get_mut(&namespace.inode) {
+                known.weighed = true;
                 known.expected = expected;
                 if expected == Some(0) {
                     known.held = Vec::new();
@@ -242,6 +251,13 @@ impl Pace {
         self.left_ns >= 0
     }
 
+    /// Time that must not use up all of the budget, however long it is.
+    fn spend_on_the_side(&mut self, time: Duration) {
+        self.left_ns = self
+            .left_ns
+            .saturating_sub(nanos(time).min(self.budget_ns / 2));
+    }
+
     fn spend(&mut self, time: Duration) {
         self.left_ns = self.left_ns.saturating_sub(nanos(time).max(1));
     }
@@ -263,6 +279,7 @@ impl Known {
     fn urgency(&self, cycle: u64) -> u64 {
         let held = self.held.len() as u64;
         let wrong = match self.expected {
+            _ if !self.weighed => return 0,
             Some(0) => return 0,
             // As many may be others by now.
             Some(expected) => expected.abs_diff(held) + 1,
@@ -291,8 +308,9 @@ impl Held {
     }
 }
 
-/// Dumps both families, or IPv4 alone if that shows at least `enough`. FIN_WAIT2 is asked for as well: a closed socket waits for the peer's FIN
-/// as a TIME_WAIT bucket of that substate, and the kernel's count includes it.
+/// Dumps both families, or IPv4 alone if that shows at least `enough`. FIN_WAIT2 is asked for as
+/// well: a closed socket waits for the peer's FIN as a TIME_WAIT bucket of that substate, and the
+/// kernel's count includes it.
 fn dump(
     socket: &mut DiagSocket,
     buffer: &mut DumpBuffer,
@@ -307,7 +325,7 @@ fn dump(
         let request = Request {
             v6,
             states: StateFlags::TIME_WAIT | StateFlags::FIN_WAIT2,
-            info: false,
+            extensions: ExtensionFlags::empty(),
         };
         let report = socket.dump(&request, buffer, |payload| {
             match diag_message::parse(payload, netns, IdMode::Tuple) {

@@ -161,26 +161,59 @@ fn ipv6_is_passed_over_only_where_there_was_none() {
 #[test]
 fn no_evidence_means_to_look_and_evidence_of_none_to_let_be() {
     let looking = Known {
+        weighed: true,
         expected: None,
         ..Known::default()
     };
     assert!(looking.urgency(1) > 0);
+    // Before its turn to be asked it is not looked at.
+    assert_eq!(Known::default().urgency(1), 0);
     let none = Known {
+        weighed: true,
         expected: Some(0),
         ..Known::default()
     };
     assert_eq!(none.urgency(9), 0);
     // The more it is wrong, and the older, the sooner its turn.
     let far_off = Known {
+        weighed: true,
         expected: Some(100),
         dumped: 1,
         ..Known::default()
     };
     let slightly = Known {
+        weighed: true,
         expected: Some(1),
         dumped: 1,
         ..Known::default()
     };
     assert!(far_off.urgency(2) > slightly.urgency(2));
     assert!(slightly.urgency(200) > far_off.urgency(2));
+}
+
+#[test]
+fn evidence_never_uses_up_the_budget() {
+    let mut pace = Pace::new(Duration::from_millis(3));
+    for _ in 0..10 {
+        pace.begin_cycle();
+        assert!(pace.may_go_on());
+        pace.spend_on_the_side(Duration::from_secs(1));
+    }
+    pace.begin_cycle();
+    pace.spend_on_the_side(Duration::from_micros(700));
+    assert_eq!(pace.left_ns, 2_300_000);
+}
+
+#[test]
+fn each_of_many_namespaces_has_its_turn() {
+    // None of them exists.
+    let namespaces: Vec<Namespace> = (1..=2 * MOST_WEIGHED as u32)
+        .map(|inode| Namespace::of_pid(inode, u32::MAX))
+        .collect();
+    let mut collector = TimeWaitCollector::new(Duration::ZERO);
+    for turns in 1..=2 {
+        collector.collect(&namespaces, &mut Seen::default());
+        let weighed = collector.known.values().filter(|it| it.weighed).count();
+        assert_eq!(weighed, turns * MOST_WEIGHED);
+    }
 }

@@ -1,11 +1,16 @@
 //! Columns of the connection view.
 
-use crate::model::ConnectionRow;
+use crate::model::{ConnectionRow, Owner};
 
-use super::{Column, Item, Shade, Table, Unit, Value, Width, peer::direction};
+use super::{
+    Column, Item, Shade, Table, Unit, Value, Width,
+    peer::direction,
+    short::{self, number, text},
+};
 
 pub(super) static TABLE: Table = Table {
     title: "Connections",
+    short: "Conns",
     columns: COLUMNS,
     sort: "rtt",
     tracked: ["rtt", "recv"],
@@ -19,37 +24,17 @@ fn read<'a>(item: Item<'a>, read: fn(&'a ConnectionRow) -> Value<'a>) -> Value<'
     }
 }
 
-const fn column(
-    id: &'static str,
-    header: &'static str,
-    help: &'static str,
-    unit: Unit,
-    width: Width,
-    rank: u8,
-    value: for<'a> fn(Item<'a>) -> Value<'a>,
-) -> Column {
-    Column {
-        id,
-        header,
-        help,
-        unit,
-        width,
-        rank,
-        shade: match unit {
-            Unit::Latency => Shade::Latency,
-            _ => Shade::Plain,
-        },
-        value,
-    }
+/// One of the names of an owner; not known without one.
+fn name(owner: Option<&Owner>, which: fn(&Owner) -> &str) -> Value<'_> {
+    owner.map_or(Value::Absent, |owner| Value::text(which(owner)))
 }
 
 const COLUMNS: &[Column] = &[
-    column(
+    text(
         "remote",
         "REMOTE",
         "The other end",
-        Unit::Text,
-        Width::Stretch(20, 47),
+        Width::Stretch(18, 47),
         0,
         |item| {
             read(item, |row| {
@@ -57,21 +42,19 @@ const COLUMNS: &[Column] = &[
             })
         },
     ),
-    column(
+    text(
         "direction",
         "DIR",
         "`in`: accepted by a listener here; `out`: opened from here",
-        Unit::Text,
         Width::Fixed(3),
         1,
         |item| read(item, |row| direction(row.direction)),
     ),
-    column(
+    text(
         "local",
         "LOCAL",
         "This end",
-        Unit::Text,
-        Width::Stretch(16, 47),
+        Width::Stretch(12, 47),
         3,
         |item| {
             read(item, |row| {
@@ -79,104 +62,119 @@ const COLUMNS: &[Column] = &[
             })
         },
     ),
-    column(
+    short::process(
+        "Process that reads from it, else that opened it or listens",
+        Width::Stretch(10, 30),
+        2,
+        |item| read(item, |row| name(row.owner.as_ref(), |owner| &owner.process)),
+    ),
+    short::user(7, |item| {
+        read(item, |row| name(row.owner.as_ref(), |owner| &owner.user))
+    }),
+    text(
+        "pid",
+        "PID",
+        "Id of that process",
+        Width::Fixed(7),
+        6,
+        |item| read(item, |row| Value::number(row.pid.map(f64::from))),
+    ),
+    text(
         "state",
         "STATE",
         "State, as ss prints it",
-        Unit::Text,
         Width::Fixed(10),
         4,
         |item| read(item, |row| Value::text(row.state)),
     ),
-    column(
+    number(
         "rtt",
         "RTT",
         "Smoothed round-trip time",
         Unit::Latency,
-        Width::Fixed(6),
+        6,
         1,
         |item| read(item, |row| Value::nanos(row.rtt_ns)),
     ),
-    column(
+    number(
         "min",
         "MIN",
         "Lowest round-trip time: the way without queues",
         Unit::Latency,
-        Width::Fixed(6),
+        6,
         8,
         |item| read(item, |row| Value::nanos(row.min_rtt_ns)),
     ),
-    column(
+    number(
         "unread",
         "UNREAD",
         "Bytes received and not read by the application here",
         Unit::Bytes,
-        Width::Fixed(6),
+        6,
         5,
         |item| read(item, |row| Value::Number(row.unread_bytes as f64)),
     ),
-    column(
+    number(
         "unacked",
         "UNACKED",
         "Bytes written and not acknowledged by the peer",
         Unit::Bytes,
-        Width::Fixed(7),
+        7,
         6,
         |item| read(item, |row| Value::Number(row.unacked_bytes as f64)),
     ),
-    column(
+    number(
         "sent",
         "SENT/s",
         "Payload bytes sent per second",
         Unit::Bytes,
-        Width::Fixed(6),
+        6,
         2,
         |item| read(item, |row| Value::Number(row.sent_rate)),
     ),
-    column(
+    number(
         "recv",
         "RECV/s",
         "Payload bytes received per second",
         Unit::Bytes,
-        Width::Fixed(6),
+        6,
         2,
         |item| read(item, |row| Value::Number(row.received_rate)),
     ),
     Column {
         shade: Shade::Limits(10.0, 1000.0),
-        ..column(
+        ..number(
             "retr",
             "RETR",
             "Segments retransmitted since it was opened",
             Unit::Count,
-            Width::Fixed(5),
+            5,
             7,
             |item| read(item, |row| Value::Number(row.retransmitted_segments as f64)),
         )
     },
-    column(
+    number(
         "total_sent",
         "SENT",
         "Payload bytes sent since it was opened",
         Unit::Bytes,
-        Width::Fixed(5),
+        5,
         10,
         |item| read(item, |row| Value::Number(row.sent_bytes as f64)),
     ),
-    column(
+    number(
         "total_recv",
         "RECV",
         "Payload bytes received since it was opened",
         Unit::Bytes,
-        Width::Fixed(5),
+        5,
         11,
         |item| read(item, |row| Value::Number(row.received_bytes as f64)),
     ),
-    column(
+    text(
         "netns",
         "NETNS",
         "Inode number of its network namespace",
-        Unit::Text,
         Width::Fixed(10),
         9,
         |item| read(item, |row| Value::Text(row.netns.to_string().into())),

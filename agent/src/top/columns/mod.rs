@@ -2,8 +2,15 @@
 //! derive from it.
 
 mod connection;
+mod dns;
+mod failure;
+mod listener;
 mod peer;
+mod port_use;
 mod process;
+mod service;
+mod short;
+mod upstream;
 
 use clap::ValueEnum;
 
@@ -21,12 +28,26 @@ pub enum View {
     Peers,
     /// Single TCP connections.
     Connections,
+    /// TCP listeners and what they cannot keep up with; ports that refuse.
+    Listeners,
+    /// Lives of TCP connections by process and port: opens, ends, losses.
+    Services,
+    /// Attempts to connect that failed.
+    Failures,
+    /// Pools of peers and how evenly they are loaded.
+    Upstreams,
+    /// Local ports in use towards one remote end.
+    Ports,
+    /// Name resolution.
+    Dns,
 }
 
 /// A view: what it lists and in which columns.
 pub struct Table {
     /// Title.
     pub title: &'static str,
+    /// The same where there is little room.
+    pub short: &'static str,
     /// Columns, left to right.
     pub columns: &'static [Column],
     /// Column it is sorted by at first.
@@ -53,6 +74,8 @@ pub struct Column {
     pub rank: u8,
     /// How a cell is coloured.
     pub shade: Shade,
+    /// Left out on the screen where no line has anything in it.
+    pub optional: bool,
     /// What a line has in this column.
     pub value: for<'a> fn(Item<'a>) -> Value<'a>,
 }
@@ -88,7 +111,17 @@ pub enum Shade {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 3] = [Self::Processes, Self::Peers, Self::Connections];
+    pub const ALL: [Self; 9] = [
+        Self::Processes,
+        Self::Peers,
+        Self::Connections,
+        Self::Listeners,
+        Self::Services,
+        Self::Failures,
+        Self::Upstreams,
+        Self::Ports,
+        Self::Dns,
+    ];
 
     /// The table of this view.
     pub fn table(self) -> &'static Table {
@@ -96,6 +129,12 @@ impl View {
             Self::Processes => &process::TABLE,
             Self::Peers => &peer::TABLE,
             Self::Connections => &connection::TABLE,
+            Self::Listeners => &listener::TABLE,
+            Self::Services => &service::TABLE,
+            Self::Failures => &failure::TABLE,
+            Self::Upstreams => &upstream::TABLE,
+            Self::Ports => &port_use::TABLE,
+            Self::Dns => &dns::TABLE,
         }
     }
 
@@ -119,7 +158,7 @@ impl Table {
 }
 
 impl Column {
-    /// Numbers are first looked at from the top, text from A.
+    /// Numbers are first looked at from the top, text from A, states from the worst.
     pub fn descending_first(&self) -> bool {
         self.unit != Unit::Text
     }

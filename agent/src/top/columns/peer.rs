@@ -2,12 +2,16 @@
 
 use hostlens_ebpf::wire::Direction;
 
-use crate::model::{ConnectionState, OTHER, PeerKey, PeerRow, Remote};
+use crate::model::{ConnectionState, OTHER, Owner, PeerKey, PeerRow, Remote};
 
-use super::{Column, Item, Shade, Table, Unit, Value, Width};
+use super::{
+    Column, Item, Shade, Table, Unit, Value, Width,
+    short::{self, number, text},
+};
 
 pub(super) static TABLE: Table = Table {
     title: "Peers",
+    short: "Peers",
     columns: COLUMNS,
     sort: "p95",
     tracked: ["p95", "recv"],
@@ -21,6 +25,16 @@ pub(super) fn direction(direction: Direction) -> Value<'static> {
         Direction::Outbound => "out",
         Direction::Unknown => "?",
     })
+}
+
+/// Process of an owner; nothing without one.
+pub(super) fn owner_name(owner: Option<&Owner>) -> Value<'_> {
+    owner.map_or(Value::Blank, |owner| Value::text(&owner.process))
+}
+
+/// User of an owner; nothing without one.
+pub(super) fn owner_user(owner: Option<&Owner>) -> Value<'_> {
+    owner.map_or(Value::Blank, |owner| Value::text(&owner.user))
 }
 
 fn peer<'a>(item: Item<'a>, read: fn(&'a PeerRow) -> Value<'a>) -> Value<'a> {
@@ -39,7 +53,8 @@ fn live(row: &PeerRow, value: u64) -> Value<'static> {
     }
 }
 
-fn remote(remote: Remote, port: Option<u16>) -> Value<'static> {
+/// A remote end.
+pub(super) fn remote(remote: Remote, port: Option<u16>) -> Value<'static> {
     match (remote, port) {
         (Remote::Ip(ip), port) => Value::Address(ip, port),
         (Remote::Other, Some(port)) => Value::Text(format!("{OTHER}:{port}").into()),
@@ -58,30 +73,6 @@ fn connections(row: &PeerRow, counts: fn(ConnectionState) -> bool) -> Value<'sta
     Value::count((!known.is_empty()).then(|| known.iter().sum()))
 }
 
-const fn number(
-    id: &'static str,
-    header: &'static str,
-    help: &'static str,
-    unit: Unit,
-    width: u16,
-    rank: u8,
-    value: for<'a> fn(Item<'a>) -> Value<'a>,
-) -> Column {
-    Column {
-        id,
-        header,
-        help,
-        unit,
-        width: Width::Fixed(width),
-        rank,
-        shade: match unit {
-            Unit::Latency => Shade::Latency,
-            _ => Shade::Plain,
-        },
-        value,
-    }
-}
-
 /// Quantile of the window at a position of [`crate::model::QUANTILES`].
 fn quantile(item: Item<'_>, at: usize) -> Value<'_> {
     match item {
@@ -93,15 +84,13 @@ fn quantile(item: Item<'_>, at: usize) -> Value<'_> {
 }
 
 const COLUMNS: &[Column] = &[
-    Column {
-        id: "remote",
-        header: "REMOTE",
-        help: "Other end, `other` outside the own networks or the budget",
-        unit: Unit::Text,
-        width: Width::Stretch(18, 47),
-        rank: 0,
-        shade: Shade::Plain,
-        value: |item| {
+    text(
+        "remote",
+        "REMOTE",
+        "Other end, `other` outside the own networks or the budget",
+        Width::Stretch(18, 47),
+        0,
+        |item| {
             peer(item, |row| match row.key {
                 PeerKey::Inbound { remote: who, .. } => remote(who, None),
                 PeerKey::Outbound {
@@ -111,26 +100,22 @@ const COLUMNS: &[Column] = &[
                 PeerKey::Folded(_) => Value::text(OTHER),
             })
         },
-    },
-    Column {
-        id: "direction",
-        header: "DIR",
-        help: "`in`: accepted by a listener here; `out`: opened from here",
-        unit: Unit::Text,
-        width: Width::Fixed(3),
-        rank: 1,
-        shade: Shade::Plain,
-        value: |item| peer(item, |row| direction(row.key.direction())),
-    },
-    Column {
-        id: "listen",
-        header: "LISTEN",
-        help: "The listener here that inbound connections arrived at",
-        unit: Unit::Text,
-        width: Width::Stretch(9, 47),
-        rank: 2,
-        shade: Shade::Plain,
-        value: |item| {
+    ),
+    text(
+        "direction",
+        "DIR",
+        "`in`: accepted by a listener here; `out`: opened from here",
+        Width::Fixed(3),
+        1,
+        |item| peer(item, |row| direction(row.key.direction())),
+    ),
+    text(
+        "listen",
+        "LISTEN",
+        "The listener here that inbound connections arrived at",
+        Width::Stretch(9, 47),
+        2,
+        |item| {
             peer(item, |row| match row.key {
                 PeerKey::Inbound {
                     listen_ip,
@@ -140,6 +125,19 @@ const COLUMNS: &[Column] = &[
                 PeerKey::Outbound { .. } | PeerKey::Folded(_) => Value::Blank,
             })
         },
+    ),
+    Column {
+        optional: true,
+        ..short::process(
+            "Process here (with --tcp-process-label)",
+            Width::Stretch(10, 30),
+            2,
+            |item| peer(item, |row| owner_name(row.owner.as_ref())),
+        )
+    },
+    Column {
+        optional: true,
+        ..short::user(6, |item| peer(item, |row| owner_user(row.owner.as_ref())))
     },
     number(
         "conns",

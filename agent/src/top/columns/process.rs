@@ -4,10 +4,14 @@ use std::borrow::Cow;
 
 use crate::model::{ExitReason, MemberRow, Memory, ProcessRates, ProcessRow};
 
-use super::{Column, Item, Shade, Table, Unit, Value, Width};
+use super::{
+    Column, Item, Shade, Table, Unit, Value, Width,
+    short::{number, text},
+};
 
 pub(super) static TABLE: Table = Table {
     title: "Processes",
+    short: "Procs",
     columns: COLUMNS,
     sort: "cpu",
     tracked: ["cpu", "mem"],
@@ -52,60 +56,35 @@ fn ends(row: &ProcessRow, counts: fn(ExitReason) -> bool) -> Value<'_> {
     Value::count(row.exited.as_ref().map(sum))
 }
 
-const fn number(
-    id: &'static str,
-    header: &'static str,
-    help: &'static str,
-    unit: Unit,
-    width: u16,
-    rank: u8,
-    value: for<'a> fn(Item<'a>) -> Value<'a>,
-) -> Column {
-    Column {
-        id,
-        header,
-        help,
-        unit,
-        width: Width::Fixed(width),
-        rank,
-        shade: Shade::Plain,
-        value,
-    }
-}
-
 const COLUMNS: &[Column] = &[
-    Column {
-        id: "process",
-        header: "PROCESS",
-        help: "Name the processes are grouped by; `p` lists them singly",
-        unit: Unit::Text,
-        width: Width::Stretch(14, 48),
-        rank: 0,
-        shade: Shade::Plain,
-        value: |item| {
+    text(
+        "process",
+        "PROCESS",
+        "Name the processes are grouped by; `p` lists them singly",
+        Width::Stretch(14, 48),
+        0,
+        |item| {
             both(
                 item,
                 |row| Value::text(&row.process),
                 |row| Value::Text(Cow::Owned(format!("pid {}", row.pid))),
             )
         },
-    },
-    Column {
-        id: "user",
-        header: "USER",
-        help: "User they run as (a number if it has no name here)",
-        unit: Unit::Text,
-        width: Width::Stretch(8, 14),
-        rank: 2,
-        shade: Shade::Plain,
-        value: |item| {
+    ),
+    text(
+        "user",
+        "USER",
+        "User they run as (a number if it has no name here)",
+        Width::Stretch(8, 14),
+        2,
+        |item| {
             both(
                 item,
                 |row| Value::text(&row.user),
                 |row| Value::text(&row.user),
             )
         },
-    },
+    ),
     number(
         "cpu",
         "CPU%",

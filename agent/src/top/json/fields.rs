@@ -5,6 +5,13 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::{
+    dns::Dns,
+    door::{Listener, Refused, Settings},
+    lives::{Failure, Service},
+    pools::{Ports, Upstream},
+};
+
 /// A line.
 #[derive(Serialize)]
 pub struct Document<'a> {
@@ -16,8 +23,16 @@ pub struct Document<'a> {
     pub overview: Overview,
     pub processes: Vec<Process<'a>>,
     pub members: Vec<Member<'a>>,
-    pub peers: Vec<Peer>,
-    pub connections: Vec<Connection>,
+    pub peers: Vec<Peer<'a>>,
+    pub connections: Vec<Connection<'a>>,
+    pub listeners: Vec<Listener<'a>>,
+    pub listen_settings: Settings,
+    pub refused: Vec<Refused<'a>>,
+    pub services: Vec<Service<'a>>,
+    pub failures: Vec<Failure<'a>>,
+    pub upstreams: Vec<Upstream<'a>>,
+    pub ports: Vec<Ports>,
+    pub dns: Vec<Dns<'a>>,
     pub sources: Vec<Source<'a>>,
 }
 
@@ -101,7 +116,7 @@ pub struct Member<'a> {
 }
 
 #[derive(Serialize)]
-pub struct Peer {
+pub struct Peer<'a> {
     pub direction: &'static str,
     pub folded: bool,
     pub live: bool,
@@ -109,6 +124,8 @@ pub struct Peer {
     pub listen_port: Option<u16>,
     pub remote_ip: String,
     pub remote_port: Option<u16>,
+    pub process: Option<&'a str>,
+    pub user: Option<&'a str>,
     pub connections: Option<States>,
     pub rtt_seconds: Option<Quantiles>,
     pub rtt_samples: u64,
@@ -145,12 +162,15 @@ pub struct Quantiles {
 }
 
 #[derive(Serialize)]
-pub struct Connection {
+pub struct Connection<'a> {
     pub direction: &'static str,
     pub local_ip: IpAddr,
     pub local_port: u16,
     pub remote_ip: IpAddr,
     pub remote_port: u16,
+    pub process: Option<&'a str>,
+    pub user: Option<&'a str>,
+    pub pid: Option<u32>,
     pub network_namespace: u32,
     pub state: &'static str,
     pub rtt_seconds: Option<f64>,

@@ -1,6 +1,10 @@
 //! One object per line and snapshot. Its fields are a contract: `docs/top.md` names each.
 
+mod dns;
+mod door;
 mod fields;
+mod lives;
+mod pools;
 mod records;
 
 use crate::model::Snapshot;
@@ -26,6 +30,13 @@ struct Lists<'a> {
     members: Vec<Item<'a>>,
     peers: Vec<Item<'a>>,
     connections: Vec<Item<'a>>,
+    /// Refused ports among them.
+    listeners: Vec<Item<'a>>,
+    services: Vec<Item<'a>>,
+    failures: Vec<Item<'a>>,
+    upstreams: Vec<Item<'a>>,
+    ports: Vec<Item<'a>>,
+    dns: Vec<Item<'a>>,
 }
 
 impl<'a> Lists<'a> {
@@ -51,6 +62,12 @@ impl<'a> Lists<'a> {
             members: members.filter(named).collect(),
             peers: list(View::Peers),
             connections: list(View::Connections),
+            listeners: list(View::Listeners),
+            services: list(View::Services),
+            failures: list(View::Failures),
+            upstreams: list(View::Upstreams),
+            ports: list(View::Ports),
+            dns: list(View::Dns),
         }
     }
 }

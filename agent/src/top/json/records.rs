@@ -5,17 +5,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hostlens_ebpf::wire::Direction;
 
 use crate::model::{
-    ConnectionRow, ConnectionState, ExitReason, MemberRow, Memory, OTHER, PeerKey, PeerRow,
+    ConnectionRow, ConnectionState, ExitReason, MemberRow, Memory, OTHER, Owner, PeerKey, PeerRow,
     ProcessRow, Remote, Snapshot, SourceStatus,
 };
 use crate::top::{item::Item, notice};
 
 use super::{
     Lists, SCHEMA,
+    dns::Dns,
+    door::{Listener, Refused, Settings},
     fields::{
         Connection, Document, Exits, Member, MemoryBytes, Overview, Peer, Process, Quantiles,
         Source, States,
     },
+    lives::{Failure, Service},
+    pools::{Ports, Upstream},
 };
 
 impl<'a> Document<'a> {
@@ -40,6 +44,35 @@ impl<'a> Document<'a> {
             }),
             connections: convert(&lists.connections, |item| match item {
                 Item::Connection(row) => Some(Connection::new(row)),
+                _ => None,
+            }),
+            listeners: convert(&lists.listeners, |item| match item {
+                Item::Listener(row) => Some(Listener::new(row)),
+                _ => None,
+            }),
+            listen_settings: Settings::new(snapshot.listen_settings),
+            refused: convert(&lists.listeners, |item| match item {
+                Item::Refused(row) => Some(Refused::new(row)),
+                _ => None,
+            }),
+            services: convert(&lists.services, |item| match item {
+                Item::Service(row) => Some(Service::new(row)),
+                _ => None,
+            }),
+            failures: convert(&lists.failures, |item| match item {
+                Item::Failure(row) => Some(Failure::new(row)),
+                _ => None,
+            }),
+            upstreams: convert(&lists.upstreams, |item| match item {
+                Item::Upstream(row) => Some(Upstream::new(row)),
+                _ => None,
+            }),
+            ports: convert(&lists.ports, |item| match item {
+                Item::Ports(row) => Some(Ports::new(row)),
+                _ => None,
+            }),
+            dns: convert(&lists.dns, |item| match item {
+                Item::Dns(row) => Some(Dns::new(row)),
                 _ => None,
             }),
             sources: snapshot.own.sources.iter().map(Source::new).collect(),
@@ -166,12 +199,22 @@ impl<'a> Member<'a> {
     }
 }
 
-impl Peer {
-    fn new(row: &PeerRow) -> Self {
-        let name = |remote| match remote {
-            Remote::Ip(ip) => ip.to_string(),
-            Remote::Other => OTHER.to_string(),
-        };
+/// A remote end; `other` outside the own networks.
+pub(super) fn name(remote: Remote) -> String {
+    match remote {
+        Remote::Ip(ip) => ip.to_string(),
+        Remote::Other => OTHER.to_string(),
+    }
+}
+
+/// Process and user of an owner.
+pub(super) fn names(owner: Option<&Owner>) -> (Option<&str>, Option<&str>) {
+    owner.map(|owner| (&*owner.process, &*owner.user)).unzip()
+}
+
+impl<'a> Peer<'a> {
+    fn new(row: &'a PeerRow) -> Self {
+        let (process, user) = names(row.owner.as_ref());
         let (listen, remote, remote_port) = match row.key {
             PeerKey::Inbound {
                 listen_ip,
@@ -192,6 +235,8 @@ impl Peer {
             listen_port: listen.map(|(_, port)| port),
             remote_ip: remote,
             remote_port,
+            process,
+            user,
             connections: row.live.then(|| States::new(row)),
             rtt_seconds: row
                 .rtt_quantiles
@@ -233,14 +278,18 @@ impl States {
     }
 }
 
-impl Connection {
-    fn new(row: &ConnectionRow) -> Self {
+impl<'a> Connection<'a> {
+    fn new(row: &'a ConnectionRow) -> Self {
+        let (process, user) = names(row.owner.as_ref());
         Self {
             direction: direction(row.direction),
             local_ip: row.local_ip,
             local_port: row.local_port,
             remote_ip: row.remote_ip,
             remote_port: row.remote_port,
+            process,
+            user,
+            pid: row.pid,
             network_namespace: row.netns,
             state: row.state,
             rtt_seconds: row.rtt_ns.map(seconds),
@@ -266,7 +315,7 @@ impl<'a> Source<'a> {
     }
 }
 
-fn direction(direction: Direction) -> &'static str {
+pub(super) fn direction(direction: Direction) -> &'static str {
     match direction {
         Direction::Inbound => "inbound",
         Direction::Outbound => "outbound",

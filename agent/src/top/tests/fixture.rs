@@ -8,9 +8,13 @@ use std::{
 
 use hostlens_ebpf::wire::Direction;
 
-use crate::model::{
-    ConnectionRow, ExitReason, Histogram, HostOverview, Lost, MemberRow, Memory, OwnStats, PeerKey,
-    PeerRates, PeerRow, ProcessRates, ProcessRow, Remote, Scope, Snapshot, SourceStatus, Stage,
+use crate::{
+    metric::fixture::door::owner,
+    model::{
+        ConnectionRow, ExitReason, Histogram, HostOverview, Lost, MemberRow, Memory, OwnStats,
+        PeerKey, PeerRates, PeerRow, ProcessRates, ProcessRow, Remote, Scope, Snapshot,
+        SourceStatus, Stage,
+    },
 };
 
 const MIB: u64 = 1 << 20;
@@ -147,6 +151,11 @@ pub fn empty() -> Snapshot {
 
 /// A small host with everything.
 pub fn host() -> Snapshot {
+    super::door::busy(quiet())
+}
+
+/// The same host, with nothing to report from its front door.
+fn quiet() -> Snapshot {
     let ended = |row: ProcessRow| ProcessRow {
         live: false,
         memory: None,
@@ -225,7 +234,11 @@ pub fn host() -> Snapshot {
             peer(PeerKey::Folded(Direction::Outbound), Some(1.5)),
         ],
         connections: vec![
-            connection(1, "10.20.30.40", 40_001, Some(420_000)),
+            ConnectionRow {
+                owner: Some(owner("postgres", "postgres")),
+                pid: Some(301),
+                ..connection(1, "10.20.30.40", 40_001, Some(420_000))
+            },
             connection(
                 2,
                 "fd00:1234:5678:9abc:def0:1111:2222:3333",
@@ -292,6 +305,6 @@ pub fn many(count: u32) -> Snapshot {
         connections: (0..count)
             .map(|at| connection(at.into(), &remote(at), 80, Some(u64::from(at) * 1_000)))
             .collect(),
-        ..host()
+        ..quiet()
     }
 }

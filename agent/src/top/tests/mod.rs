@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod door;
 pub mod fixture;
 mod golden;
 mod order;

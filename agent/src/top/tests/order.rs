@@ -59,6 +59,41 @@ fn every_column_sorts_both_ways() {
 }
 
 #[test]
+fn queues_and_losses_by_one_key() {
+    for (view, column) in [('2', "unread"), ('3', "unacked"), ('5', "unread")] {
+        let mut session = session();
+        session.keys(&view.to_string());
+        session.keys(if column == "unread" { "U" } else { "A" });
+        let table = session.state.view.table();
+        assert_eq!(Some(session.state.place().sort), table.position(column));
+        assert!(session.state.place().descending);
+        let header = table.columns[session.state.place().sort].header;
+        assert!(session.text().contains(header), "what is sorted by is seen");
+    }
+}
+
+#[test]
+fn the_worst_listener_first_and_refusals_beside_them() {
+    let mut session = session();
+    session.keys("4");
+    let names = session.names();
+    assert_eq!(names[0], "gunicorn");
+    assert!(names.contains(&"beam.smp".to_string()));
+    assert!(!names.contains(&"gone".to_string()));
+    assert_eq!(names.last().unwrap(), "other");
+    let text = session.text();
+    assert!(text.contains("Run more workers"), "{text}");
+    for view in '1'..='9' {
+        session.keys(&view.to_string());
+        let text = session.text();
+        assert!(
+            text.contains("gunicorn *:8080 workers_busy (+1) [4]"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn the_sort_menu() {
     let mut session = session();
     session.press(KeyCode::F(6));
@@ -78,9 +113,11 @@ fn views_by_number_tab_and_f2() {
     for (code, view) in [
         (KeyCode::Char('2'), View::Peers),
         (KeyCode::Tab, View::Connections),
-        (KeyCode::F(2), View::Processes),
-        (KeyCode::BackTab, View::Connections),
-        (KeyCode::Char('9'), View::Connections),
+        (KeyCode::F(2), View::Listeners),
+        (KeyCode::Char('9'), View::Dns),
+        (KeyCode::Tab, View::Processes),
+        (KeyCode::BackTab, View::Dns),
+        (KeyCode::Char('0'), View::Dns),
         (KeyCode::Char('1'), View::Processes),
     ] {
         session.press(code);

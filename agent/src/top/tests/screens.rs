@@ -12,14 +12,15 @@ use super::{
     golden::check,
     session::{self, Session},
 };
-use crate::top::{theme::Theme, view};
+use crate::top::{columns::View, theme::Theme, view};
 
 #[test]
 fn each_view_at_three_sizes() {
     for (width, height) in [(80, 24), (40, 10), (200, 50)] {
-        for (key, name) in [('1', "processes"), ('2', "peers"), ('3', "connections")] {
+        for view in View::ALL {
             let mut session = Session::new(fixture::host(), width, height);
-            session.keys(&key.to_string());
+            session.keys(&(view.index() + 1).to_string());
+            let name = view.table().title.to_lowercase();
             check(&format!("{name}_{width}x{height}.txt"), &session.text());
         }
     }
@@ -57,7 +58,7 @@ fn menus_help_and_members() {
 
 #[test]
 fn help_fits_the_width_and_scrolls_to_its_end() {
-    for key in ['1', '2', '3'] {
+    for key in '1'..='9' {
         let mut session = Session::new(fixture::host(), 80, 24);
         session.keys(&format!("{key}h"));
         session.press(KeyCode::End);
@@ -79,7 +80,7 @@ fn no_screen_is_too_small() {
         for width in [0, 1, 2, 5, 17, 39, 81] {
             for height in [0, 1, 2, 3, 5, 8, 11] {
                 session.resize(width, height);
-                for keys in ["1", "2", "3", "h", "q"] {
+                for keys in ["1", "2", "3", "4", "5", "6", "7", "8", "9", "h", "q"] {
                     session.keys(keys);
                     session.buffer();
                 }
@@ -135,8 +136,8 @@ fn round_trip_times_are_shaded_by_decade() {
 fn no_color_means_none_and_sizes_still_show() {
     let mut session = Session::new(fixture::host(), 80, 24);
     session.theme.color = false;
-    for key in ["1", "2", "3"] {
-        session.keys(key);
+    for key in '1'..='9' {
+        session.keys(&key.to_string());
         let buffer = session.buffer();
         for cell in buffer.content() {
             assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset));
@@ -151,7 +152,7 @@ fn a_terminal_without_unicode_gets_none_of_ours() {
     let mut session = Session::new(fixture::host(), 80, 24);
     session.theme.unicode = false;
     session.keys("p");
-    for keys in ["", "2", "3"] {
+    for keys in ["", "2", "3", "4", "5", "6", "7", "8", "9"] {
         session.keys(keys);
         let text = session.text().replace("数据库服务", "").replace("用户", "");
         assert!(text.is_ascii(), "{text}");

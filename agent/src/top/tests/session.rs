@@ -6,6 +6,7 @@ use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 use crate::{
     model::Snapshot,
     top::{
+        alert::alerts,
         columns::View,
         history::History,
         keys,
@@ -14,7 +15,7 @@ use crate::{
         rows,
         state::State,
         theme::Theme,
-        view::{self, Areas, Scene},
+        view::{self, Areas, Parts, Scene},
     },
 };
 
@@ -86,10 +87,15 @@ impl Session {
         };
         let rows = rows::build(&self.snapshot, &self.state.query());
         let area = ratatui::layout::Rect::new(0, 0, self.width, self.height);
-        let noticed = notice(&self.snapshot.own, Cure::Root).is_some();
-        let page = Areas::new(area, noticed).page();
+        let page = Areas::new(area, self.parts()).page();
         self.state.settle(&rows, page);
         self.state.apply(action, &rows, page);
+    }
+
+    fn parts(&self) -> Parts {
+        let notice = notice(&self.snapshot.own, Cure::Root);
+        let alerts = alerts(&self.snapshot);
+        Parts::new(self.state.view, notice.as_deref(), &alerts)
     }
 
     pub fn keys(&mut self, letters: &str) {
@@ -116,11 +122,13 @@ impl Session {
     pub fn buffer(&mut self) -> Buffer {
         let rows = rows::build(&self.snapshot, &self.state.query());
         let notice = notice(&self.snapshot.own, Cure::Root);
+        let alerts = alerts(&self.snapshot);
+        let parts = self.parts();
         let backend = TestBackend::new(self.width, self.height);
         let mut terminal = Terminal::new(backend).unwrap();
         let state = &mut self.state;
         let frame = terminal.draw(|frame| {
-            let areas = Areas::new(frame.area(), notice.is_some());
+            let areas = Areas::new(frame.area(), parts);
             state.settle(&rows, areas.page());
             state.limit_help(view::help_overflow(state.view, frame.area().height));
             let scene = Scene {
@@ -129,6 +137,7 @@ impl Session {
                 rows: &rows,
                 history: &self.history,
                 notice: notice.as_deref(),
+                alerts: &alerts,
                 stale: None,
                 theme: self.theme,
             };

@@ -2,7 +2,9 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use crate::top::{columns::Column, history::SPAN, human::Unit, item::RowKey, text, value::Value};
+use crate::top::{
+    columns::Column, history::SPAN, human::Unit, item::RowKey, text, value::Value, words,
+};
 
 use super::{Scene, put};
 
@@ -10,6 +12,27 @@ use super::{Scene, put};
 const NAME: usize = 20;
 /// A second sparkline is shown from this width on.
 const WIDE: u16 = 110;
+
+/// What the selected line means.
+pub(super) fn words(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
+    let Some(row) = scene.rows.get(scene.state.place().cursor) else {
+        return;
+    };
+    let Some(words) = words::of(row.item, scene.snapshot) else {
+        return;
+    };
+    let cells = usize::from(area.width);
+    let lines = usize::from(area.height);
+    let lines = text::wrap(&words, cells, lines, scene.theme.ellipsis());
+    for (line, y) in lines.iter().zip(area.y..) {
+        let strip = Rect {
+            y,
+            height: 1,
+            ..area
+        };
+        put(buffer, strip, 0, line, Style::new());
+    }
+}
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
     let table = scene.state.view.table();

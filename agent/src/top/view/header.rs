@@ -2,7 +2,7 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use crate::top::{columns::View, overview, text};
+use crate::top::{alert, columns::View, overview, text};
 
 use super::{Scene, put};
 
@@ -54,20 +54,43 @@ pub(super) fn notice(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
     }
 }
 
+/// What cannot wait.
+pub(super) fn alert(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
+    let theme = scene.theme;
+    let line = alert::line(scene.alerts, usize::from(area.width), theme.ellipsis());
+    put(buffer, area, 0, &line, theme.bad());
+}
+
+/// How much of each view's name is shown.
+#[derive(Clone, Copy)]
+enum Naming {
+    Title,
+    Short,
+    /// Keys, and the short name of the current one.
+    Keys,
+}
+
+impl Naming {
+    fn tab(self, view: View, current: bool) -> String {
+        let key = view.index() + 1;
+        let table = view.table();
+        match self {
+            Self::Title => format!(" {key} {} ", table.title),
+            Self::Short => format!("{key} {}", table.short),
+            Self::Keys if current => format!("{key} {}", table.short),
+            Self::Keys => key.to_string(),
+        }
+    }
+
+    fn width(self, current: View) -> usize {
+        let tabs = View::ALL.map(|view| self.tab(view, view == current).len() + 1);
+        tabs.iter().sum()
+    }
+}
+
 /// The views, and what narrows the list.
 pub(super) fn tabs(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
     let theme = scene.theme;
-    let mut x = 0;
-    for (index, view) in View::ALL.into_iter().enumerate() {
-        let title = format!(" {} {} ", index + 1, view.table().title);
-        let current = view == scene.state.view;
-        let style = if current {
-            theme.reverse().patch(theme.strong())
-        } else {
-            theme.faint()
-        };
-        x = put(buffer, area, x, &title, style) + 1;
-    }
     let state = scene.state;
     let shown = scene.rows.len();
     let mut right = Vec::new();
@@ -84,6 +107,22 @@ pub(super) fn tabs(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
     };
     right.push((format!("{at}/{shown}"), theme.faint()));
     let needed: usize = right.iter().map(|(part, _)| text::width(part) + 2).sum();
+    let room = usize::from(area.width).saturating_sub(needed);
+    let namings = [Naming::Title, Naming::Short];
+    let naming = namings
+        .into_iter()
+        .find(|naming| naming.width(state.view) <= room)
+        .unwrap_or(Naming::Keys);
+    let mut x = 0;
+    for view in View::ALL {
+        let current = view == state.view;
+        let style = if current {
+            theme.reverse().patch(theme.strong())
+        } else {
+            theme.faint()
+        };
+        x = put(buffer, area, x, &naming.tab(view, current), style) + 1;
+    }
     let mut x = x.max(area.width.saturating_sub(needed as u16));
     for (part, style) in right {
         x = put(buffer, area, x, &part, style) + 2;

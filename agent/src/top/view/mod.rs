@@ -12,11 +12,16 @@ use ratatui::{Frame, buffer::Buffer, layout::Rect, style::Style};
 use crate::model::Snapshot;
 
 use super::{
+    alert::Alert,
+    columns::View,
     history::History,
+    layout::{Slot, fit},
     rows::Row,
     state::{Mode, State},
     text,
     theme::Theme,
+    value::Value,
+    words,
 };
 
 /// Everything a frame shows.
@@ -31,10 +36,52 @@ pub struct Scene<'a> {
     pub history: &'a History,
     /// What is missing.
     pub notice: Option<&'a str>,
+    /// What cannot wait.
+    pub alerts: &'a [Alert],
     /// Seconds without a new cycle, once that is worth a word.
     pub stale: Option<u64>,
     /// Colours and characters.
     pub theme: Theme,
+}
+
+impl Scene<'_> {
+    /// The columns shown and their places in `width` cells.
+    fn slots(&self, width: u16) -> Vec<Slot> {
+        let filled = |value: Value<'_>| value != Value::Blank;
+        fit(
+            self.state.view.table().columns,
+            width,
+            self.state.place().sort,
+            |column| {
+                let mut rows = self.rows.iter();
+                !column.optional || rows.any(|row| filled((column.value)(row.item)))
+            },
+        )
+    }
+
+    /// The parts this scene has.
+    pub fn parts(&self) -> Parts {
+        Parts::new(self.state.view, self.notice, self.alerts)
+    }
+}
+
+/// Parts that are not always there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    notice: bool,
+    alert: bool,
+    words: bool,
+}
+
+impl Parts {
+    /// Those of a view with these lines above it.
+    pub fn new(view: View, notice: Option<&str>, alerts: &[Alert]) -> Self {
+        Self {
+            notice: notice.is_some(),
+            alert: !alerts.is_empty(),
+            words: words::spoken(view),
+        }
+    }
 }
 
 /// Where each part goes; parts without room are empty.
@@ -43,10 +90,12 @@ pub struct Areas {
     overview: Rect,
     agent: Rect,
     notice: Rect,
+    alert: Rect,
     tabs: Rect,
     titles: Rect,
     /// The lines.
     pub rows: Rect,
+    words: Rect,
     detail: Rect,
     footer: Rect,
 }
@@ -54,7 +103,7 @@ pub struct Areas {
 impl Areas {
     /// Shares out the screen. A low screen keeps list and column titles and loses the rest, the
     /// least needed first.
-    pub fn new(area: Rect, notice: bool) -> Self {
+    pub fn new(area: Rect, parts: Parts) -> Self {
         let mut spare = area.height.saturating_sub(2 + 3);
         let mut take = |wanted: bool| {
             let height = u16::from(wanted && spare > 0);
@@ -63,14 +112,22 @@ impl Areas {
         };
         let tabs = take(true);
         let footer = take(true);
-        let notice = take(notice);
+        let alert = take(parts.alert);
+        let notice = take(parts.notice);
         let overview = take(true);
         let agent = take(true);
         let detail = take(area.height >= 12);
+        // On a wide screen two lines hold what a narrow one needs three for.
+        let lines = if area.width < 120 && area.height >= 20 {
+            3
+        } else {
+            2
+        };
+        let words = lines * take(parts.words && area.height >= 16);
         let titles = u16::from(area.height > 1);
-        let heights = [overview, agent, notice, tabs, titles];
+        let heights = [overview, agent, notice, alert, tabs, titles];
         let above: u16 = heights.iter().sum();
-        let rows = area.height.saturating_sub(above + detail + footer);
+        let rows = area.height.saturating_sub(above + words + detail + footer);
         let mut y = area.y;
         let mut strip = |height| {
             let strip = Rect { y, height, ..area };
@@ -81,9 +138,11 @@ impl Areas {
             overview: strip(overview),
             agent: strip(agent),
             notice: strip(notice),
+            alert: strip(alert),
             tabs: strip(tabs),
             titles: strip(titles),
             rows: strip(rows),
+            words: strip(words),
             detail: strip(detail),
             footer: strip(footer),
         }
@@ -97,11 +156,12 @@ impl Areas {
 
 /// Draws a frame.
 pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
-    let areas = Areas::new(frame.area(), scene.notice.is_some());
+    let areas = Areas::new(frame.area(), scene.parts());
     let buffer = frame.buffer_mut();
     header::overview(buffer, areas.overview, scene);
     header::agent(buffer, areas.agent, scene);
     header::notice(buffer, areas.notice, scene);
+    header::alert(buffer, areas.alert, scene);
     header::tabs(buffer, areas.tabs, scene);
     let mut list = areas.titles.union(areas.rows);
     if let Mode::Sort { at } = scene.state.mode {
@@ -115,6 +175,7 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
     }
     table::titles(buffer, list.intersection(areas.titles), scene);
     table::rows(buffer, list.intersection(areas.rows), scene);
+    detail::words(buffer, areas.words, scene);
     detail::draw(buffer, areas.detail, scene);
     footer::draw(buffer, areas.footer, scene);
     if let Mode::Help { scroll } = scene.state.mode {

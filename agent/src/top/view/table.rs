@@ -8,8 +8,7 @@ use ratatui::{
 
 use crate::top::{
     columns::{Column, View},
-    human::Unit,
-    layout::{Slot, fit},
+    layout::Slot,
     rows::Row,
     text,
     theme::Theme,
@@ -23,7 +22,7 @@ pub(super) fn titles(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
     buffer.set_style(area, theme.reverse());
     let columns = scene.state.view.table().columns;
     let place = scene.state.place();
-    for slot in fit(columns, area.width) {
+    for slot in scene.slots(area.width) {
         let Some(column) = columns.get(slot.index) else {
             continue;
         };
@@ -35,7 +34,7 @@ pub(super) fn titles(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
         };
         let header = text::cut(column.header, usize::from(slot.width), theme.ellipsis());
         let width = text::width(&header) as u16;
-        let left = column.unit == Unit::Text;
+        let left = column.unit.is_text();
         let x = if left {
             slot.x
         } else {
@@ -75,7 +74,7 @@ pub(super) fn rows(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
         put(buffer, area, 2, line, scene.theme.faint());
         return;
     }
-    let slots = fit(table.columns, area.width);
+    let slots = scene.slots(area.width);
     let visible = scene.rows.iter().enumerate().skip(place.top);
     for ((at, row), y) in visible.zip(area.y..area.bottom()) {
         let strip = Rect {
@@ -107,6 +106,7 @@ fn cell(
     let shown = value.show(column.unit);
     let style = match &value {
         Value::Number(number) => theme.shade(column.shade, *number),
+        Value::State(level, _) => theme.level(*level),
         Value::Absent => theme.faint(),
         Value::Text(_) | Value::Address(..) if row.item.folded() => theme.faint(),
         _ => Style::new(),
@@ -124,11 +124,7 @@ fn cell(
         text::cut
     };
     let shown = cut(&shown, room, theme.ellipsis());
-    let padded = text::pad(
-        &format!("{branch}{shown}"),
-        width,
-        column.unit != Unit::Text,
-    );
+    let padded = text::pad(&format!("{branch}{shown}"), width, !column.unit.is_text());
     put(buffer, area, slot.x, &padded, style);
 }
 
@@ -141,5 +137,11 @@ fn empty(scene: &Scene<'_>) -> &'static str {
         View::Processes => "no processes",
         View::Peers => "no TCP connections in the last minute",
         View::Connections => "no TCP connections",
+        View::Listeners => "no TCP listeners",
+        View::Services => "no TCP connections opened or ended",
+        View::Failures => "no attempt to connect failed",
+        View::Upstreams => "no pool of two peers or more in the last minute",
+        View::Ports => "no local port range in use to speak of",
+        View::Dns => "no lookups seen; they are watched with --dns only",
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! memory      what is remembered of a socket, and where
 //! transition  its life-cycle up to the close
+//! ack         a round-trip time per acknowledgement
 //! end         its end, and what an application reads after that
 //! owner       whose it is
 //! record      the record it becomes
@@ -10,6 +11,7 @@
 //! reset       resets we send
 //! ```
 
+pub mod ack;
 mod end;
 mod listen;
 mod memory;

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use hostlens::{
     aggregate::Networks,
-    engine::{EbpfMode, Engine, EngineOptions},
+    engine::{EbpfMode, Engine, EngineOptions, RttSource},
 };
 
 use super::{
@@ -56,7 +56,7 @@ enum Part {
     Namespaces,
     /// Time per run of each kernel program
     Programs,
-    /// Round trips with and without an agent
+    /// Round trips and bulk traffic with and without an agent
     Pingpong,
 }
 
@@ -129,9 +129,15 @@ impl Held {
 
 /// An engine as `hostlens agent` starts it.
 pub fn engine(ebpf: EbpfMode) -> anyhow::Result<Engine> {
-    Engine::start(&EngineOptions {
+    Engine::start(&options(ebpf))
+}
+
+/// Its settings.
+pub fn options(ebpf: EbpfMode) -> EngineOptions {
+    EngineOptions {
         ebpf,
         ebpf_log: false,
+        rtt_source: RttSource::Walk,
         networks: Networks::default(),
         peer_budget: 100,
         process_budget: 300,
@@ -140,7 +146,7 @@ pub fn engine(ebpf: EbpfMode) -> anyhow::Result<Engine> {
         ring_bytes: None,
         tcp_process_label: false,
         details: false,
-    })
+    }
 }
 
 /// Measures and prints the table.

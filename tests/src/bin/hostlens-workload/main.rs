@@ -11,6 +11,7 @@ mod attempt;
 mod cpu;
 mod disk;
 mod dns;
+mod door;
 mod hold;
 mod net;
 mod serve;
@@ -42,6 +43,16 @@ enum Work {
     Resolve(dns::Resolve),
     /// Look names up.
     Ask(dns::Ask),
+    /// Fork workers that share a listening socket; prints the port.
+    Door(door::Door),
+    /// Clients that connect, wait for an answer and connect again.
+    Crowd(door::Crowd),
+    /// Clients that all come at once, again and again.
+    Bursts(door::Bursts),
+    /// Connect many clients, then have all send a byte; prints how many were reset.
+    Push(door::Push),
+    /// Spin on one CPU until standard input ends.
+    Spin { cpu: usize },
     /// Spin for a number of rounds.
     Burn { rounds: u64 },
     /// Print how many rounds take about this many milliseconds of CPU.
@@ -78,6 +89,11 @@ fn main() {
         Work::Sink { address } => attempt::sink(address),
         Work::Resolve(work) => work.run(),
         Work::Ask(work) => work.run(),
+        Work::Door(work) => work.run(),
+        Work::Crowd(work) => work.run(),
+        Work::Bursts(work) => work.run(),
+        Work::Push(work) => work.run(),
+        Work::Spin { cpu } => door::spin(cpu),
         Work::Burn { rounds } => cpu::burn(rounds),
         Work::Calibrate { millis } => println!("{}", cpu::calibrate(millis)),
         Work::Threads(work) => work.run(),

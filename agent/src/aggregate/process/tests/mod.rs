@@ -4,6 +4,7 @@ mod books;
 mod counters;
 mod gauges;
 mod groups;
+mod owners;
 mod series;
 
 use std::{

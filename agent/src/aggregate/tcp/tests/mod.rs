@@ -4,7 +4,11 @@ mod books;
 mod budget;
 mod counters;
 mod direction;
+mod flows;
+mod label;
 mod life;
+mod life_books;
+mod lives;
 
 use std::{net::IpAddr, time::Duration, time::UNIX_EPOCH};
 

@@ -1,6 +1,7 @@
 //! The loads. Each says `READY` once it holds, plays a round per line of
 //! its standard input, and ends with it.
 
+mod bulk;
 mod pingpong;
 mod sleepers;
 mod sockets;
@@ -23,6 +24,8 @@ pub enum Load {
     Storm(storm::Storm),
     /// Each line is a number of round trips on one connection; the answer says what they took
     Pingpong,
+    /// Each line is a number of mebibytes on one connection; the answer says what they took
+    Bulk,
 }
 
 impl Load {
@@ -33,6 +36,7 @@ impl Load {
             Self::Sleepers(load) => load.play(),
             Self::Storm(load) => load.play(),
             Self::Pingpong => pingpong::play(),
+            Self::Bulk => bulk::play(),
         }
     }
 }

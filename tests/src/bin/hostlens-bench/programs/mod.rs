@@ -5,7 +5,7 @@ mod kernel;
 use std::{thread, time::Duration};
 
 use hostlens::{
-    engine::EbpfMode,
+    engine::{EbpfMode, Engine, EngineOptions, RttSource},
     model::{BirthGate, ProgramStatus},
 };
 
@@ -14,6 +14,8 @@ use kernel::{EmptyProgram, Statistics};
 
 /// Rounds of the storm, drained in between.
 const ROUNDS: usize = 10;
+/// Round trips on one connection beside each round.
+const TRIPS: &str = "5000";
 
 /// Measures.
 pub fn measure(report: &mut Report) -> anyhow::Result<()> {
@@ -29,8 +31,13 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
         }
     };
     let empty = EmptyProgram::attach();
-    let mut engine = plan::engine(EbpfMode::On)?;
+    let mut engine = Engine::start(&EngineOptions {
+        rtt_source: RttSource::Ack,
+        ..plan::options(EbpfMode::On)
+    })?;
+    let mut pingpong = Helper::start("pingpong", None)?;
     for _ in 0..ROUNDS {
+        pingpong.ask(TRIPS)?;
         storm.ask("round")?;
         sockets.ask("round")?;
         // Freeing a process takes the kernel some time.

@@ -1,0 +1,158 @@
+//! What cannot wait until one looks into its view, in one line for all of them.
+
+use std::fmt::Write;
+
+use crate::model::{ListenerKey, OTHER, RefusedKey, ServiceKey, Snapshot};
+
+use super::{
+    columns::View,
+    human::{self, Unit},
+    text,
+    value::{Value, printable},
+    words::NEARLY_ALL,
+};
+
+/// What is wrong: the first of its kind, how many more there are, and the key of the view that
+/// shows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert(String);
+
+/// Saturated listeners, reconnect storms, ports that refuse where somebody listened lately, and
+/// local ports that run out. Empty if all is well.
+pub fn alerts(snapshot: &Snapshot) -> Vec<Alert> {
+    let kinds = [
+        (saturated(snapshot), View::Listeners),
+        (storms(snapshot), View::Services),
+        (refusals(snapshot), View::Listeners),
+        (ports(snapshot), View::Ports),
+    ];
+    let alerts = kinds.into_iter().filter_map(|(found, view)| {
+        let more = match found.len() {
+            0 | 1 => String::new(),
+            many => format!(" (+{})", many - 1),
+        };
+        let first = found.into_iter().next()?;
+        let key = view.index() + 1;
+        Some(Alert(format!("{first}{more} [{key}]")))
+    });
+    alerts.collect()
+}
+
+/// All of them in one line if `cells` allow, else the first ones and how many more there are.
+pub fn line(alerts: &[Alert], cells: usize, ellipsis: &str) -> String {
+    let mut best = String::new();
+    for shown in (1..=alerts.len()).rev() {
+        let (whole, rest) = alerts.split_at(shown);
+        let texts: Vec<&str> = whole.iter().map(|alert| alert.0.as_str()).collect();
+        best = texts.join("  ");
+        if !rest.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = write!(best, "  +{}", rest.len());
+        }
+        if text::width(&best) <= cells {
+            return best;
+        }
+    }
+    text::cut(&best, cells, ellipsis)
+}
+
+fn saturated(snapshot: &Snapshot) -> Vec<String> {
+    let rows = snapshot.listeners.iter();
+    let rows = rows.filter_map(|row| Some((&row.key, row.saturation.as_ref()?)));
+    rows.map(|(key, saturation)| {
+        let who = match key {
+            ListenerKey::Bound { ip, port, owner } => {
+                let place = Value::Address(*ip, Some(*port));
+                format!("{} {}", printable(&owner.process), place.show(Unit::Text))
+            }
+            ListenerKey::Folded => OTHER.to_owned(),
+        };
+        format!("{who} {}", saturation.reason.name())
+    })
+    .collect()
+}
+
+fn storms(snapshot: &Snapshot) -> Vec<String> {
+    let rows = snapshot.services.iter().filter(|row| row.rates.storm);
+    rows.map(|row| {
+        let who = match &row.key {
+            ServiceKey::Service { owner, port, .. } => {
+                format!("{} :{port}", printable(&owner.process))
+            }
+            ServiceKey::Folded(_) => OTHER.to_owned(),
+        };
+        let opened = human::format(row.rates.opened, Unit::PerSecond);
+        format!("storm: {who} {}/s", opened.trim_end_matches(".0"))
+    })
+    .collect()
+}
+
+fn refusals(snapshot: &Snapshot) -> Vec<String> {
+    let rows = snapshot.refused.iter().filter(|row| row.rate > 0.0);
+    rows.filter_map(|row| match &row.key {
+        RefusedKey::Port {
+            ip,
+            port,
+            last: Some(last),
+        } => {
+            let place = Value::Address(*ip, Some(*port));
+            let who = printable(&last.process);
+            Some(format!("refused: {who} {}", place.show(Unit::Text)))
+        }
+        _ => None,
+    })
+    .collect()
+}
+
+fn ports(snapshot: &Snapshot) -> Vec<String> {
+    let rows = snapshot.port_use.iter();
+    let rows = rows.filter(|row| row.ratio() >= NEARLY_ALL);
+    rows.map(|row| {
+        let percent = human::format(row.ratio() * 100.0, Unit::Percent);
+        let remote = row.ends.map_or(OTHER.into(), |(_, remote)| {
+            let remote = Value::Address(remote, Some(row.remote_port));
+            remote.show(Unit::Text).into_owned()
+        });
+        format!("ports {percent}%: {remote}")
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::fixture;
+
+    #[test]
+    fn the_first_of_each_kind_with_the_key_of_its_view() {
+        let mut snapshot = fixture::small();
+        snapshot.services[3].rates.storm = true;
+        snapshot.services[3].rates.opened = 120.0;
+        snapshot.refused[0].rate = 3.0;
+        let mut other = snapshot.listeners[0].clone();
+        other.key = ListenerKey::Folded;
+        snapshot.listeners.push(other);
+        let alerts = alerts(&snapshot);
+        let wide = "gunicorn *:8080 workers_busy (+1) [4]  storm: consumer :5672 120/s [5]  \
+                    refused: beam.smp *:5672 [4]  ports 97.4%: 10.0.0.7:5432 [8]";
+        assert_eq!(line(&alerts, wide.len(), "~"), wide);
+        assert_eq!(
+            line(&alerts, 80, "~"),
+            "gunicorn *:8080 workers_busy (+1) [4]  storm: consumer :5672 120/s [5]  +2"
+        );
+        assert_eq!(
+            line(&alerts, 60, "~"),
+            "gunicorn *:8080 workers_busy (+1) [4]  +3"
+        );
+        for cells in 0..150 {
+            assert!(line(&alerts, cells, "~").len() <= cells);
+        }
+    }
+
+    #[test]
+    fn silent_when_all_is_well() {
+        let quiet = Snapshot::empty(1, std::time::UNIX_EPOCH);
+        assert!(alerts(&quiet).is_empty());
+        assert_eq!(line(&[], 80, "~"), "");
+    }
+}

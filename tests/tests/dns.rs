@@ -69,7 +69,7 @@ impl Asker {
         expected: Outcomes,
     ) -> Self {
         let program = names.workload(process);
-        let workload = Start::new(&program, &format!("ask {server} {rest}"))
+        let workload = Start::new(&program, &format!("ask {server} {rest} --wait"))
             .within(namespace)
             .user(user)
             .spawn();
@@ -145,6 +145,15 @@ fn outcomes_are_counted_once_for_who_asked() {
         start("asknever", first, "127.0.0.1", "never 3", never),
         start("asknever", second, "::1", "never 3 --tcp", never),
     ];
+    // A process is known by the name and user it had when last walked over: let a walk come after
+    // they have become who they are.
+    for asker in &mut askers {
+        asker.workload.reply();
+    }
+    agent.await_cycles(1);
+    for asker in &mut askers {
+        asker.workload.say("go");
+    }
     let means: Vec<f64> = askers
         .iter_mut()
         .map(|asker| asker.workload.reply()["mean"].as_f64().unwrap())

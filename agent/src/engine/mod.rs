@@ -39,9 +39,9 @@ use tcp::TcpStage;
 pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
+    door: DoorStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
-    door: DoorStage,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
@@ -84,8 +84,8 @@ impl Engine {
         let engine = Self {
             tcp,
             process,
-            dns,
             door: DoorStage::start(options),
+            dns,
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
@@ -126,10 +126,10 @@ impl Engine {
     pub fn drain(&mut self) {
         self.process.drain();
         self.tcp.drain(self.process.table());
+        self.door.poll(&mut self.tcp);
         if let Some(dns) = &mut self.dns {
             dns.drain(self.process.table());
         }
-        self.door.poll(&mut self.tcp);
     }
 
     /// One cycle.

@@ -369,13 +369,13 @@ impl TcpStage {
             what: "time_wait",
             count: self.time_wait_lost,
         });
-        lost.extend(self.connect.lost());
         if let Some(ack) = &self.ack {
             lost.push(Lost {
                 what: "rtt_ack",
                 count: ack.lost(),
             });
         }
+        lost.extend(self.connect.lost());
         let malformed = self.malformed + self.source.ends().map_or(0, |ends| ends.malformed());
         lost.push(Lost {
             what: "malformed",
@@ -389,9 +389,8 @@ impl TcpStage {
     pub fn maps(&self) -> Vec<MapFill> {
         let ends = self.source.ends().map(|ends| ends.fill());
         let ack = self.ack.as_ref().map(|ack| ack.fill());
-        let door = self.source.door_fill();
-        let maps = ends.into_iter().chain(door).chain(ack);
-        maps.chain(self.connect.map()).collect()
+        let maps = ends.into_iter().chain(self.source.door_fill());
+        maps.chain(ack).chain(self.connect.map()).collect()
     }
 
     /// Budgets.

@@ -154,12 +154,6 @@ impl Kernel {
         })
     }
 
-    /// Why programs at cgroup hooks see only some of the host's sockets; `None` if they see all
-    /// (or there is no cgroup to attach to, which their states tell).
-    pub fn partial_cgroup(&self) -> Option<&str> {
-        self.cgroup.as_ref().ok().and_then(Cgroup::partial)
-    }
-
     /// Leaves programs out, and makes the maps that only they use as small as can be.
     #[must_use]
     pub fn without(
@@ -169,6 +163,12 @@ impl Kernel {
     ) -> Self {
         (self.unused, self.unused_maps) = (programs, maps);
         self
+    }
+
+    /// Why programs at cgroup hooks see only some of the host's sockets; `None` if they see all
+    /// (or there is no cgroup to attach to, which their states tell).
+    pub fn partial_cgroup(&self) -> Option<&str> {
+        self.cgroup.as_ref().ok().and_then(Cgroup::partial)
     }
 
     /// Offsets on this kernel.

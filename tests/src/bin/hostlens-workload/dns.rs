@@ -104,6 +104,9 @@ pub struct Ask {
     /// Over TCP.
     #[arg(long)]
     tcp: bool,
+    /// Wait for a line of standard input first.
+    #[arg(long)]
+    wait: bool,
     /// Send each question twice.
     #[arg(long)]
     twice: bool,
@@ -112,6 +115,10 @@ pub struct Ask {
 impl Ask {
     /// Prints how long the answers took, seconds on average, and holds.
     pub fn run(&self) {
+        if self.wait {
+            println!("{{}}");
+            crate::wait_for_line();
+        }
         let server = SocketAddr::new(self.server, PORT);
         let mut taken = Duration::ZERO;
         for number in 0..self.count {

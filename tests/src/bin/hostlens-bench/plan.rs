@@ -143,7 +143,7 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
         networks: Networks::default(),
         peer_budget: 100,
         process_budget: 300,
-        dns: true,
+        dns: false,
         retention: Duration::from_secs(15 * 60),
         ring_bytes: None,
         tcp_process_label: false,

@@ -66,9 +66,6 @@ impl DoorStage {
         let start = Instant::now();
         let at = Moment::now();
         self.table.begin_poll(at);
-        for (listener, process) in tcp.take_accepts() {
-            self.table.note_accept(listener, process);
-        }
         self.polled = tcp.poll_door(&mut self.table);
         for accept in tcp.accepts() {
             self.table.note_accept(accept.listener, accept.tgid);

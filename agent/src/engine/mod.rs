@@ -1,7 +1,6 @@
 //! Drives the flow once per cycle: sources → aggregate → snapshot. One thread does all of it, so
 //! nothing here is locked; what others see is the published snapshot.
 
-mod accepts;
 mod connect;
 mod cross_check;
 mod dns;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use super::{
-    accepts::Accepts,
     connect::ConnectStage,
     options::{EngineOptions, RttSource},
     stages::Stages,
@@ -50,8 +49,6 @@ pub struct TcpStage {
     /// Why sockets older than the programs have no owner.
     owners_unknown: Option<String>,
     table: TcpTable,
-    /// See [`Accepts`].
-    accepts: Vec<(u64, u32)>,
     settings: SettingsCache,
     finder: Finder,
     namespaces: Vec<Namespace>,
@@ -102,7 +99,6 @@ impl TcpStage {
                 ends: !matches!(source, Source::Diag(_)),
                 process_label: options.tcp_process_label,
             }),
-            accepts: Vec::new(),
             source,
             degraded,
             refused,
@@ -127,10 +123,7 @@ impl TcpStage {
 
     /// Takes over connections that ended since the last call; `owners` knows whose they were.
     pub fn drain(&mut self, owners: &dyn Owners) {
-        self.source.drain(&mut Accepts {
-            sink: &mut self.table,
-            noted: &mut self.accepts,
-        });
+        self.source.drain(&mut self.table);
         self.connect.drain(&self.namespaces, &mut self.table);
         // The cycle asks after its walk over processes; until then a process that has just
         // executed another program would be named by what it was before.
@@ -142,11 +135,6 @@ impl TcpStage {
     /// Who accepted which listener's connections since the last call.
     pub fn accepts(&mut self) -> impl Iterator<Item = Accept> {
         self.table.accepts()
-    }
-
-    /// Listener and process of each connection that was seen accepted since the last call.
-    pub fn take_accepts(&mut self) -> impl Iterator<Item = (u64, u32)> {
-        self.accepts.drain(..)
     }
 
     /// Listeners as they stand, and refusals since the last call; several times a second.

@@ -58,6 +58,8 @@ pub fn enter(listeners: &impl Listeners, sk: u64, state: &mut SockState) -> bool
         netns: state.netns,
         local_port: state.local_port,
         v6: state.v6,
+        uid: probe(sk, &at::SK_UID),
+        inode: inode(sk),
         // SAFETY: all-zero bytes are a valid record.
         ..unsafe { core::mem::zeroed() }
     };
@@ -131,11 +133,12 @@ pub fn joined(listeners: &impl Listeners, state: &SockState) {
 /// stray packets.
 #[inline(always)]
 pub fn reset_sent(listeners: &impl Listeners, sk: u64) {
-    if let Some(entry) = listeners.listener(sk)
-        && probe::<u32>(sk, &at::SK_ACK_BACKLOG) >= probe::<u32>(sk, &at::SK_MAX_ACK_BACKLOG)
-    {
-        // SAFETY: a place in the map's value.
-        unsafe { add_one(&raw mut entry.resets) };
+    if let Some(entry) = listeners.listener(sk) {
+        let (queue, limit) = queue(sk);
+        if queue >= limit {
+            // SAFETY: a place in the map's value.
+            unsafe { add_one(&raw mut entry.resets) };
+        }
     }
 }
 
@@ -170,21 +173,44 @@ pub unsafe fn poll(key: u64, value: *mut ListenRecord) -> Option<ListenRecord> {
     Some(record)
 }
 
-/// Reads off the socket what changes.
+/// Reads off the socket what changes. Each read is a call, and there are many listeners: two
+/// neighbours are read at once, and an empty queue has no head.
 #[inline(always)]
 fn sample(sk: u64, record: &mut ListenRecord) {
-    record.queue = probe(sk, &at::SK_ACK_BACKLOG);
-    record.limit = probe(sk, &at::SK_MAX_ACK_BACKLOG);
+    (record.queue, record.limit) = queue(sk);
     record.drops = probe(sk, &at::SK_DROPS);
-    record.uid = probe(sk, &at::SK_UID);
-    let socket: u64 = probe(sk, &at::SK_SOCKET);
-    if socket != 0 {
-        record.inode = probe(socket, &at::SOCKET_INO);
+    if record.inode == 0 {
+        record.inode = inode(sk);
     }
     if record.queue > record.high_water {
         record.high_water = record.queue;
     }
-    record.oldest_wait_ns = oldest_wait(sk);
+    record.oldest_wait_ns = match record.queue {
+        0 => 0,
+        _ => oldest_wait(sk),
+    };
+}
+
+/// Length of the queue and its limit.
+#[inline(always)]
+fn queue(sk: u64) -> (u32, u32) {
+    if global(&at::SK_MAX_ACK_BACKLOG) == global(&at::SK_ACK_BACKLOG).wrapping_add(4) {
+        let [queue, limit]: [u32; 2] = probe(sk, &at::SK_ACK_BACKLOG);
+        return (queue, limit);
+    }
+    (
+        probe(sk, &at::SK_ACK_BACKLOG),
+        probe(sk, &at::SK_MAX_ACK_BACKLOG),
+    )
+}
+
+/// Inode number of the socket; 0 while no application holds it.
+#[inline(always)]
+fn inode(sk: u64) -> u64 {
+    match probe::<u64>(sk, &at::SK_SOCKET) {
+        0 => 0,
+        socket => probe(socket, &at::SOCKET_INO),
+    }
 }
 
 /// How long the head of the queue has stood there, to one jiffy.

@@ -15,6 +15,7 @@ use hostlens_ebpf::wire::{ListenRecord, RefusedKey};
 
 use super::{
     cpu,
+    programs::{self, Statistics},
     report::{Report, Verdict, short},
     stats::Samples,
 };
@@ -84,7 +85,20 @@ pub fn measure(passes: usize, report: &mut Report) -> anyhow::Result<()> {
             Verdict::of(samples.median() <= TARGET)
         },
     );
-    drop(held);
+    let statistics = Statistics::enable()?;
+    for _ in 0..POLLS {
+        source
+            .poll_listeners(&mut seen)
+            .map_err(anyhow::Error::msg)?;
+    }
+    let programs = source.programs();
+    drop((statistics, held));
+    for program in programs
+        .iter()
+        .filter(|program| program.name == "tcp_listeners")
+    {
+        programs::show(setting, program, report);
+    }
     Ok(())
 }
 

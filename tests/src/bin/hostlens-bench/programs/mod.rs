@@ -10,7 +10,8 @@ use hostlens::{
 };
 
 use super::{helper::Helper, plan, report::Report};
-use kernel::{EmptyProgram, Statistics};
+use kernel::EmptyProgram;
+pub use kernel::Statistics;
 
 /// Rounds of the storm, drained in between.
 const ROUNDS: usize = 10;
@@ -62,7 +63,8 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show(name: &str, program: &ProgramStatus, report: &mut Report) {
+/// Time per run of one program.
+pub fn show(name: &str, program: &ProgramStatus, report: &mut Report) {
     let what = format!("{} ({})", program.name, program.hook);
     match (program.run_count, program.run_time_ns) {
         (Some(runs), Some(nanos)) if runs > 0 => report.info(

@@ -13,6 +13,7 @@ pub mod agent;
 pub mod bpf;
 pub mod deadline;
 pub mod delay_link;
+pub mod handshake;
 pub mod host;
 pub mod http;
 pub mod listen_truth;

@@ -94,6 +94,7 @@ pub struct Workload {
 #[derive(Debug)]
 pub struct Start {
     command: Command,
+    user: Option<u32>,
 }
 
 impl Start {
@@ -101,7 +102,10 @@ impl Start {
     pub fn new(program: &Path, arguments: &str) -> Self {
         let mut command = Command::new(program);
         command.args(arguments.split_whitespace());
-        Self { command }
+        Self {
+            command,
+            user: None,
+        }
     }
 
     /// One more argument, which may hold spaces.
@@ -118,12 +122,25 @@ impl Start {
 
     /// Runs as this user and the group of the same number.
     pub fn user(mut self, uid: u32) -> Self {
-        self.command.uid(uid).gid(uid);
+        self.user = Some(uid);
         self
     }
 
     /// Starts it.
     pub fn spawn(mut self) -> Workload {
+        if let Some(uid) = self.user {
+            // Not by `Command::uid`: that would take effect before a namespace is entered, and
+            // forbid it.
+            // SAFETY: between fork and exec only system calls are made.
+            unsafe {
+                self.command.pre_exec(move || {
+                    let done = libc::setgroups(0, std::ptr::null()) == 0
+                        && libc::setgid(uid) == 0
+                        && libc::setuid(uid) == 0;
+                    done.then_some(()).ok_or_else(std::io::Error::last_os_error)
+                });
+            }
+        }
         let mut child = self
             .command
             .stdin(Stdio::piped())

@@ -28,7 +28,7 @@ pub use networks::{NetworkError, Networks, OwnNetwork};
 pub use process::{ProcessCaps, ProcessConfig, ProcessTable};
 pub use service::{FAILURE_BUDGET, SERVICE_BUDGET};
 pub use store::Store;
-pub use tcp::{TcpConfig, TcpTable};
+pub use tcp::{Accept, TcpConfig, TcpTable};
 
 use crate::model::Owner;
 

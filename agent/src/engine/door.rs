@@ -67,6 +67,9 @@ impl DoorStage {
         let at = Moment::now();
         self.table.begin_poll(at);
         self.polled = tcp.poll_door(&mut self.table);
+        for accept in tcp.accepts() {
+            self.table.note_accept(accept.listener, accept.tgid);
+        }
         self.table.end_poll(self.polled.listeners.is_none());
         self.polling += start.elapsed();
         if self
@@ -139,11 +142,6 @@ impl DoorStage {
     /// What a full queue does in our own network namespace.
     pub fn settings(&self) -> ListenSettings {
         self.listen
-    }
-
-    /// The table, for connections to tell who accepted them.
-    pub fn table_mut(&mut self) -> &mut ListenerTable {
-        &mut self.table
     }
 
     /// Sources of listeners, of refusals and of who accepts; `by_kernel`: the first two come from

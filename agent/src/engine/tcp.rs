@@ -11,7 +11,7 @@ use super::{
     tcp_source::{DoorPoll, Source},
 };
 use crate::{
-    aggregate::{FAILURE_BUDGET, Owners, SERVICE_BUDGET, TcpConfig, TcpTable, WalkOutcome},
+    aggregate::{Accept, FAILURE_BUDGET, Owners, SERVICE_BUDGET, TcpConfig, TcpTable, WalkOutcome},
     clock::Moment,
     collect::{
         DoorSink,
@@ -20,6 +20,7 @@ use crate::{
             bpf::Seeded,
             ends,
             netns::{Finder, Hints, Namespace},
+            refused_fallback::RefusedBound,
             settings::SettingsCache,
             time_wait::{self, TimeWaitCollector},
         },
@@ -58,6 +59,9 @@ pub struct TcpStage {
     /// TIME_WAIT sockets left out, over all cycles, as too many were held.
     time_wait_lost: u64,
     malformed: u64,
+    /// The source does not tell of refusals: their number is bounded by other means.
+    refusals_unseen: bool,
+    refused_bound: RefusedBound,
     /// Histograms of every acknowledgement, if asked for and to be had.
     ack: Option<Box<AckHistograms>>,
     /// Why they are not, if asked for.
@@ -108,6 +112,8 @@ impl TcpStage {
             time_wait_failed: None,
             time_wait_lost: 0,
             malformed: 0,
+            refusals_unseen: false,
+            refused_bound: RefusedBound::default(),
             ack,
             no_ack,
         };
@@ -119,12 +125,24 @@ impl TcpStage {
     pub fn drain(&mut self, owners: &dyn Owners) {
         self.source.drain(&mut self.table);
         self.connect.drain(&self.namespaces, &mut self.table);
-        self.table.resolve(owners);
+        // The cycle asks after its walk over processes; until then a process that has just
+        // executed another program would be named by what it was before.
+        if self.table.crowded() {
+            self.table.resolve(owners);
+        }
+    }
+
+    /// Who accepted which listener's connections since the last call.
+    pub fn accepts(&mut self) -> impl Iterator<Item = Accept> {
+        self.table.accepts()
     }
 
     /// Listeners as they stand, and refusals since the last call; several times a second.
     pub fn poll_door(&mut self, sink: &mut dyn DoorSink) -> DoorPoll {
-        self.source.poll_door(sink)
+        let mut poll = self.source.poll_door(&self.namespaces, sink);
+        self.refusals_unseen = poll.refused.is_some();
+        poll.refused = poll.refused.map(|cause| self.refused_bound.reason(&cause));
+        poll
     }
 
     /// One walk; what went wrong, in one line. `owners` has walked over the processes before.
@@ -148,6 +166,9 @@ impl TcpStage {
         self.unreadable.retain(|inode, _| alive.contains(inode));
         self.settings.refresh(&self.namespaces, at);
         self.seed(at, &alive);
+        if self.refusals_unseen {
+            self.refused_bound.read(&self.namespaces);
+        }
         stages.mark("namespaces");
 
         self.table.begin(at);
@@ -312,11 +333,13 @@ impl TcpStage {
                 self.unreadable.len()
             )
         });
-        let degraded = match (&self.degraded, beyond) {
-            (Some(why), Some(more)) => Some(format!("{why}; {more}")),
-            (Some(why), None) => Some(why.clone()),
-            (None, more) => more,
-        };
+        let reasons = [
+            self.degraded.clone(),
+            beyond,
+            self.source.listeners_degraded(),
+        ];
+        let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+        let degraded = (!reasons.is_empty()).then(|| reasons.join("; "));
         let ended_degraded = match &self.source {
             Source::Diag(_) => Some(format!(
                 "connections that open and close between two cycles are not seen, nor how any \

@@ -6,7 +6,7 @@ use crate::{
         DoorSink, TcpSink,
         tcp::{
             ack::AckHistograms, bpf::TcpBpf, bpf_hash::TcpHash, diag::DiagCollector, ends::Ends,
-            identity::IdMode,
+            identity::IdMode, netns::Namespace,
         },
     },
     kernel::Kernel,
@@ -99,15 +99,14 @@ impl Source {
         }
     }
 
-    /// Listeners as they stand, and refusals since the last call.
-    pub fn poll_door(&mut self, sink: &mut dyn DoorSink) -> DoorPoll {
+    /// Listeners of these namespaces as they stand, and refusals since the last call.
+    pub fn poll_door(&mut self, namespaces: &[Namespace], sink: &mut dyn DoorSink) -> DoorPoll {
         let (listeners, refused) = match self {
             Self::Storage(source) => (source.poll_listeners(sink), source.take_refused(sink)),
             Self::Hash(source) => (source.poll_listeners(sink), source.take_refused(sink)),
-            // Netlink needs its own: a dump of LISTEN alone per namespace.
-            Self::Diag(_) => {
-                let why = || Err("no kernel programs".to_owned());
-                (why(), why())
+            Self::Diag(source) => {
+                let polled = source.poll_listeners(namespaces, sink);
+                (polled.own(), Err("no kernel programs".to_owned()))
             }
         };
         DoorPoll {
@@ -121,7 +120,13 @@ impl Source {
         let (source, reads) = match self {
             Self::Storage(source) => ("bpf_current_task", source.reads_refused()),
             Self::Hash(source) => ("bpf_current_task", source.reads_refused()),
-            Self::Diag(_) => ("absent", None),
+            Self::Diag(source) => {
+                return SourceStatus {
+                    signal: "tcp_owner",
+                    source: "proc_fd",
+                    degraded: source.owners_degraded(),
+                };
+            }
         };
         let seeds = unseeded.map(|why| format!("older sockets have no owner: {why}"));
         let reads = reads.map(|why| format!("owners are who opened, not who reads: {why}"));
@@ -132,6 +137,14 @@ impl Source {
                 (Some(one), Some(other)) => Some(format!("{one}; {other}")),
                 (one, other) => one.or(other),
             },
+        }
+    }
+
+    /// Why listeners of some namespaces are seen late or not at all, where others are polled.
+    pub fn listeners_degraded(&self) -> Option<String> {
+        match self {
+            Self::Storage(_) | Self::Hash(_) => None,
+            Self::Diag(source) => source.listeners_degraded(),
         }
     }
 

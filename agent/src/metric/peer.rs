@@ -89,11 +89,11 @@ pub const PEER_FAMILIES: &[Family<PeerRow>] = &[
     Family {
         desc: Desc {
             name: "tcp_rtt_seconds",
-            help: "Smoothed TCP round-trip time: one sample per connection and cycle in which it measured a new one.",
+            help: "TCP round-trip time: one smoothed sample per connection and cycle in which it measured a new one, or one per acknowledgement (--rtt-source ack).",
             kind: Kind::Histogram,
             unit: Unit::Seconds,
             labels: &[],
-            source: "tcp_sock.srtt_us, when tcp_sock.delivered moved",
+            source: "tcp_sock.srtt_us, when tcp_sock.delivered moved; or tcp_sock.rack.rtt_us, when tcp_sock.rack.end_seq moved",
         },
         fill: |row, points| points.histogram(&[], &row.rtt, row.held),
     },
@@ -104,7 +104,7 @@ pub const PEER_FAMILIES: &[Family<PeerRow>] = &[
             kind: Kind::Gauge,
             unit: Unit::Seconds,
             labels: &["q"],
-            source: "tcp_sock.srtt_us",
+            source: "As tcp_rtt_seconds",
         },
         fill: |row, points| {
             if let Some(quantiles) = row.rtt_quantiles {

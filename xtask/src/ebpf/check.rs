@@ -92,7 +92,7 @@ fn load(tree: &Tree, objects: &BTreeMap<String, Vec<u8>>) -> Result<()> {
     let hostlens = tree.build_hostlens(false)?;
     let mut doctor = Command::new(hostlens);
     doctor
-        .args(["doctor", "--json"])
+        .args(["doctor", "--json", "--rtt-source", "ack"])
         .env("HOSTLENS_EBPF_DIR", &folder);
     // A degraded host is no fault of the objects, so the exit code says nothing here.
     let output = doctor.output().context("cannot start hostlens doctor")?;

@@ -16,7 +16,7 @@ const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// The commands, by the name under which their result is reported.
 pub const COMMANDS: [(&str, &str); 2] = [
-    ("doctor", "/hostlens doctor --json"),
+    ("doctor", "/hostlens doctor --json --dns --rtt-source ack"),
     ("top", "/hostlens top --json -n 1"),
 ];
 

@@ -52,14 +52,15 @@ impl DnsTable {
         }
     }
 
-    /// Takes a lookup that is over.
+    /// Takes a lookup that is over. It waits for the next walk over processes: one that has just
+    /// executed another program would be named by what it was before.
     pub fn lookup(&mut self, lookup: Lookup, owners: &dyn Owners) {
         if lookup.tgid == 0 {
             self.book(&lookup, Owner::unknown());
-        } else if let Some(owner) = owners.owner(lookup.tgid, lookup.start_ns) {
-            self.book(&lookup, owner);
         } else if self.waiting.len() < WAITING {
             self.waiting.push_back(Waiting { lookup, cycles: 0 });
+        } else if let Some(owner) = owners.owner(lookup.tgid, lookup.start_ns) {
+            self.book(&lookup, owner);
         } else {
             self.unnamed += 1;
             self.book(&lookup, Owner::unknown());

@@ -53,9 +53,13 @@ fn closed_here(record: &SockRecord) -> (CloseReason, Option<AbortCause>) {
 }
 
 /// Whether the record of an attempt that came to nothing is that of an attempt made here: a
-/// handshake that a peer began and did not complete is none.
+/// handshake that a peer began and did not complete is none. Where both ends began at once, ours
+/// had come to SYN_RECV.
 pub fn is_connect_failure(record: &SockRecord) -> bool {
-    record.old_state == tcp_state::SYN_SENT || record.flags & SockFlags::LOCAL != 0
+    let ours = record.direction == Direction::Outbound as u8;
+    record.old_state == tcp_state::SYN_SENT
+        || record.old_state == tcp_state::SYN_RECV && ours
+        || record.flags & SockFlags::LOCAL != 0
 }
 
 /// Why an attempt to connect came to nothing. A timeout for which the network had given a reason
@@ -252,5 +256,12 @@ mod tests {
             ..SockRecord::default()
         };
         assert!(!is_connect_failure(&begun_by_a_peer));
+        let begun_by_both = SockRecord {
+            direction: Direction::Outbound as u8,
+            error: 104,
+            ..begun_by_a_peer
+        };
+        assert!(is_connect_failure(&begun_by_both));
+        assert_eq!(connect_error(&begun_by_both), ConnectError::Reset);
     }
 }

@@ -127,6 +127,8 @@ pub(super) struct Connection {
     pub opening: bool,
     /// Its handshake was found completed.
     pub established: bool,
+    /// It was told who accepted it, or that happened before we came.
+    pub accept_told: bool,
     /// Nothing was sampled yet and all it measured is ours.
     unsampled: bool,
 }
@@ -175,6 +177,7 @@ impl Connection {
             state: record.state,
             opening: newborn || !is_connected(record.state),
             established: false,
+            accept_told: !newborn,
             wire_direction: record.direction,
             missed: 0,
             unsampled: newborn,

@@ -103,8 +103,12 @@ fn direction(side: Side) -> Direction {
 }
 
 impl TcpTable {
-    /// Asks for the names of owners not known yet and books what waited for them. To be called
-    /// after records came in.
+    /// So much waits for an owner that it is better not to wait for the next walk.
+    pub fn crowded(&self) -> bool {
+        self.waiting_lives.due.len() > WAITING / 2
+    }
+
+    /// Asks for the names of owners not known yet and books what waited for them.
     pub fn resolve(&mut self, owners: &dyn Owners) {
         if self.owners.resolve(owners) {
             self.settle(false);

@@ -1,5 +1,6 @@
 //! TCP connections: grouped by remote peer, their lives by whose they are, their flows by path.
 
+mod accepts;
 mod account;
 mod ack;
 mod connection;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use super::Networks;
 
+pub use accepts::Accept;
 pub use table::TcpTable;
 
 /// How connections are grouped and for how long groups are kept.

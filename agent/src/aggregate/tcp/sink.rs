@@ -39,6 +39,7 @@ impl TcpTable {
                 if rises {
                     self.established(record);
                 }
+                self.accepted(record);
                 if let Some(details) = &mut self.details {
                     details.observe(record, &change);
                 }
@@ -70,6 +71,7 @@ impl TcpTable {
         if rises {
             self.established(record);
         }
+        self.accepted(record);
         if let Some(details) = &mut self.details {
             details.observe(record, &change);
         }
@@ -101,6 +103,7 @@ impl TcpTable {
         if !self.owners.is(known.owner, record) {
             self.change_owner(record);
         }
+        self.accepted(record);
         let Some(mut known) = self.connections.remove(&record.id) else {
             return;
         };
@@ -148,6 +151,7 @@ impl TcpTable {
             ..Life::default()
         };
         if newborn {
+            self.accepts.note(record);
             life = Life {
                 end: life.end,
                 ..Life::opened(record)

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     TcpConfig,
+    accepts::Accepts,
     account::{PeerAccount, PeerCycle, PeerGroup, activity},
     connection::{Change, Connection, GroupRef, Side},
     detail::Details,
@@ -97,6 +98,7 @@ pub struct TcpTable {
     pub(super) flows: Flows,
     pub(super) waiting_lives: Waiting,
     pub(super) sight: Sight,
+    pub(super) accepts: Accepts,
     /// Complete walks so far.
     pub(super) walks: u32,
     /// RTT in µs and cycle, of connections that no walk has seen.
@@ -139,6 +141,7 @@ impl TcpTable {
             flows: Flows::default(),
             waiting_lives: Waiting::default(),
             sight: Sight::default(),
+            accepts: Accepts::default(),
             walks: 0,
             last_rtts: FxHashMap::default(),
             ended: Ended::default(),
@@ -165,8 +168,8 @@ impl TcpTable {
         self.cycle = self.cycle.wrapping_add(1);
     }
 
-    /// The walk is over; `owners` knows whose its sockets are. `time_wait_known`: the source shows TIME_WAIT sockets, and all of them
-    /// were handed in if the walk is complete.
+    /// The walk is over; `owners` knows whose its sockets are. `time_wait_known`: the source shows
+    /// TIME_WAIT sockets, and all of them were handed in if the walk is complete.
     pub fn finish(
         &mut self,
         at: Moment,

@@ -57,6 +57,12 @@ impl ListenerBook {
         });
     }
 
+    /// Hands on all there are, as last seen.
+    pub fn replay(&self, each: impl FnMut(&ListenRecord)) {
+        let records = self.listeners.values().map(|listener| &listener.record);
+        records.for_each(each);
+    }
+
     /// Forgets all, and hands on their last records.
     pub fn end_all(&mut self, mut ended: impl FnMut(&ListenRecord)) {
         for (_, listener) in self.listeners.drain() {
@@ -145,6 +151,9 @@ mod tests {
         book.begin(1);
         see(&mut book, 1, 0);
         see(&mut book, 2, 0);
+        let mut shown = 0;
+        book.replay(|record| shown += record.queue);
+        assert_eq!(shown, 6);
         let mut ended = 0;
         book.end_all(|record| ended += record.ended);
         assert_eq!(ended, 2);

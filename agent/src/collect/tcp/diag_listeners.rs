@@ -47,14 +47,33 @@ const RETRY: Duration = Duration::from_secs(60);
 pub struct PollOutcome {
     /// Namespaces polled.
     pub polled: usize,
+    /// Our own is among them.
+    pub own_polled: bool,
     /// Namespaces there are, those that failed lately included.
     pub namespaces: usize,
-    /// Listeners handed on, those that ended included.
+    /// Listeners handed on, those that ended and those of an earlier poll included.
     pub listeners: u64,
     /// Messages that made no sense.
     pub malformed: u64,
     /// Namespaces that could not be polled, and why.
     pub errors: Vec<NamespaceError>,
+}
+
+impl PollOutcome {
+    /// Whether our own namespace, the first of those given, was polled.
+    ///
+    /// # Errors
+    /// Why not, in one line.
+    pub fn own(&self) -> Result<(), String> {
+        match (self.errors.first(), self.own_polled) {
+            (_, true) => Ok(()),
+            (Some(error), false) => Err(error.error.to_string()),
+            (None, false) if self.namespaces == 0 => {
+                Err("network namespaces have not been listed yet".into())
+            }
+            (None, false) => Err("our own network namespace failed in an earlier poll".into()),
+        }
+    }
 }
 
 /// Polls listeners.
@@ -99,9 +118,9 @@ impl ListenerPoll {
         }
     }
 
-    /// Hands the listeners of these namespaces to `sink`: of our own in each poll, of the others
-    /// in turn as far as the budget goes. One that stopped listening is handed on once more, as
-    /// ended.
+    /// Hands the listeners of these namespaces to `sink`: of our own as they stand, of the others
+    /// as they stand or, beyond the budget, as they stood at their last turn. One that stopped
+    /// listening is handed on once more, as ended.
     pub fn poll(
         &mut self,
         namespaces: &[Namespace],
@@ -122,6 +141,7 @@ impl ListenerPoll {
             self.open(batch, &mut outcome);
             for namespace in batch {
                 if !namespace.own && start.elapsed() >= self.budget {
+                    self.replay(sink, &mut outcome);
                     return outcome;
                 }
                 self.visit(namespace, owners, sink, &mut outcome);
@@ -190,6 +210,15 @@ impl ListenerPoll {
             }
             stays
         });
+    }
+
+    /// Hands on what the last poll showed, where it was not the turn of a namespace.
+    fn replay(&self, sink: &mut dyn DoorSink, outcome: &mut PollOutcome) {
+        for known in self.known.values() {
+            if known.polled != self.poll && known.failed.is_none() {
+                known.book.replay(told(sink, outcome));
+            }
+        }
     }
 
     /// Our own first, then those whose last poll is longest ago; without those that failed lately.
@@ -281,6 +310,7 @@ impl ListenerPoll {
             Ok(()) => {
                 known.socket = Some(socket);
                 known.polled = self.poll;
+                outcome.own_polled |= namespace.own;
             }
             // After an error answers may be left in the socket: it is closed.
             Err(error) => fail(known, namespace.inode, error, outcome),

@@ -71,6 +71,8 @@ fn state(row: &ListenerRow) -> Value<'static> {
     match &row.saturation {
         Some(saturation) => Value::State(2, saturation.reason.name()),
         None if row.live && row.judged => Value::State(0, "ok"),
+        // No verdict on why, but a fact.
+        None if row.live && row.queue_length >= row.queue_limit.max(1) => Value::State(1, "full"),
         None if row.live => Value::Absent,
         None => Value::State(0, "gone"),
     }
@@ -79,7 +81,7 @@ fn state(row: &ListenerRow) -> Value<'static> {
 const COLUMNS: &[Column] = &[
     short::process(
         "Process that listens; on a port that refuses, that did last",
-        Width::Stretch(12, 30),
+        Width::Stretch(10, 30),
         0,
         |item| name(item, |owner| &owner.process),
     ),
@@ -88,7 +90,7 @@ const COLUMNS: &[Column] = &[
         "listen",
         "LISTEN",
         "Address and port; `*` is every IPv4 address, `[::]` every one",
-        Width::Stretch(13, 47),
+        Width::Stretch(15, 47),
         1,
         |item| {
             both(

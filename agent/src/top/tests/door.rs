@@ -64,6 +64,7 @@ fn listeners() -> Vec<ListenerRow> {
             owner: owner("sshd", "root"),
         }),
         ListenerRow {
+            queue_length: 128,
             oldest_wait_seconds: None,
             accepted: None,
             resets: None,

@@ -56,12 +56,15 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
         .map(|id| table.columns.iter().find(|column| column.id == id));
     let mut which: Vec<usize> = (0..tracked.len()).collect();
     if area.width < WIDE {
-        // The one sorted by if its past is known, else the more telling one.
+        // The one sorted by if its past is known, else the more telling one that applies.
         let sorted = table.columns.get(place.sort).map(|column| column.id);
         which.retain(|&at| table.tracked.get(at).copied() == sorted);
         which.truncate(1);
         if which.is_empty() {
-            which.push(0);
+            let applies = |column: &Option<&Column>| {
+                column.is_some_and(|column| (column.value)(row.item) != Value::Blank)
+            };
+            which.push(tracked.iter().position(applies).unwrap_or(0));
         }
     }
     let share = area.width.saturating_sub(start) / which.len().max(1) as u16;

@@ -7,6 +7,7 @@
 //! encode   time per series of each format
 //! memory   a running agent's resident memory
 //! programs time per run of each kernel program
+//! listeners the poll of listening sockets
 //! pingpong what the agent does to the traffic it watches
 //! report   the table: figure, target, verdict
 //! ```
@@ -18,6 +19,7 @@ mod cycle;
 mod encode;
 mod exporter;
 mod helper;
+mod listeners;
 mod load;
 mod memory;
 mod namespaces;

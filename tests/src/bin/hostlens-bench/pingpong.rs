@@ -1,5 +1,5 @@
 //! What the agent does to traffic it watches, on one connection: 64 bytes to and fro, and as many
-//! bytes as go in one direction. By walks, and with a program for each segment received.
+//! bytes as go in one direction. By walks, and with programs that run for each segment or packet.
 
 use anyhow::Context as _;
 use hostlens_tests::agent::Agent;
@@ -50,25 +50,33 @@ pub fn measure(passes: usize, report: &mut Report) -> anyhow::Result<()> {
 impl Traffic {
     fn measure(&self, passes: usize, report: &mut Report) -> anyhow::Result<()> {
         let mut load = Helper::start(self.load, None)?;
-        let [mut without, mut walk, mut ack] = std::array::from_fn(|_| Figures::default());
+        let [mut without, mut walk, mut ack, mut dns] = std::array::from_fn(|_| Figures::default());
         self.pass(&mut load)?;
         for _ in 0..passes {
             without.push(self.pass(&mut load)?);
-            for (figures, source) in [(&mut walk, "walk"), (&mut ack, "ack")] {
+            for (figures, option) in [
+                (&mut walk, ""),
+                (&mut ack, "--rtt-source ack"),
+                (&mut dns, "--dns"),
+            ] {
                 // Once per second: five times as often as by default.
-                let agent = Agent::start(&format!("--interval 1s --rtt-source {source}"));
+                let agent = Agent::start(&format!("--interval 1s {option}"));
                 figures.push(self.pass(&mut load)?);
                 drop(agent);
             }
         }
-        for (figures, agent) in [(&walk, "agent"), (&ack, "agent, --rtt-source ack")] {
+        for (figures, agent) in [
+            (&walk, "agent"),
+            (&ack, "agent, --rtt-source ack"),
+            (&dns, "agent, --dns"),
+        ] {
             let pairs = [
                 ("time", &figures.wall, &without.wall),
                 ("CPU", &figures.cpu, &without.cpu),
             ];
             for (what, with, without) in pairs {
                 let what = format!("{what} per {}, with {agent}", self.unit);
-                // Who asks for a program per segment asks for its price.
+                // Who asks for a program per packet asks for its price.
                 let asked = agent != "agent";
                 judge(self.setting, &what, with, without, asked, report);
             }

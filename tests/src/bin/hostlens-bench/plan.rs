@@ -13,7 +13,7 @@ use super::{
     cycle::{self, Growth},
     encode,
     helper::Helper,
-    memory, namespaces, pingpong, programs,
+    listeners, memory, namespaces, pingpong, programs,
     report::Report,
 };
 
@@ -56,6 +56,8 @@ enum Part {
     Namespaces,
     /// Time per run of each kernel program
     Programs,
+    /// A poll of 1,000 listening sockets
+    Listeners,
     /// Round trips and bulk traffic with and without an agent
     Pingpong,
 }
@@ -141,7 +143,7 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
         networks: Networks::default(),
         peer_budget: 100,
         process_budget: 300,
-        dns: true,
+        dns: false,
         retention: Duration::from_secs(15 * 60),
         ring_bytes: None,
         tcp_process_label: false,
@@ -183,6 +185,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     if wants(Part::Programs) {
         programs::measure(&mut report)?;
+    }
+    if wants(Part::Listeners) {
+        listeners::measure(passes, &mut report)?;
     }
     if wants(Part::Pingpong) {
         pingpong::measure(passes, &mut report)?;

@@ -1,13 +1,11 @@
 //! A server with few workers, and clients that all want in.
 
 use std::{
+    collections::VecDeque,
     io::{Read, Write},
     net::{IpAddr, SocketAddr, TcpStream},
     os::fd::AsRawFd,
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -145,7 +143,8 @@ fn defer(listener: &Socket) {
 }
 
 /// Clients that connect, wait for an answer and connect again. Each line of standard input is
-/// answered with what they see.
+/// answered with how many answers there were, and how long the last of them took from the moment
+/// the connection was established.
 #[derive(Debug, Args)]
 pub struct Crowd {
     server: SocketAddr,
@@ -153,28 +152,29 @@ pub struct Crowd {
     clients: usize,
 }
 
-/// When each waiting client's connection was established.
-type Waiting = Arc<Mutex<Vec<Option<Instant>>>>;
+/// Answers told of by their time.
+const LAST: usize = 5;
 
-fn lock(waiting: &Waiting) -> MutexGuard<'_, Vec<Option<Instant>>> {
-    waiting.lock().expect("no client panics")
+#[derive(Debug, Default)]
+struct Answers {
+    count: u64,
+    /// Seconds of the last ones.
+    last: VecDeque<f64>,
 }
 
 impl Crowd {
     /// Runs until standard input ends.
     pub fn run(&self) {
-        let waiting: Waiting = Arc::new(Mutex::new(vec![None; self.clients]));
-        let served = Arc::new(AtomicU64::new(0));
-        for client in 0..self.clients {
-            let (waiting, served, server) = (waiting.clone(), served.clone(), self.server);
+        let answers = Arc::new(Mutex::new(Answers::default()));
+        for _ in 0..self.clients {
+            let (answers, server) = (Arc::clone(&answers), self.server);
             thread::Builder::new()
                 .stack_size(64 << 10)
                 .spawn(move || {
                     loop {
-                        if ask_once(server, &waiting, client) {
-                            served.fetch_add(1, Ordering::Relaxed);
-                        } else {
-                            thread::sleep(Duration::from_millis(50));
+                        match ask_once(server) {
+                            Some(seconds) => answers.lock().expect("no panic").add(seconds),
+                            None => thread::sleep(Duration::from_millis(50)),
                         }
                     }
                 })
@@ -182,28 +182,30 @@ impl Crowd {
         }
         println!("{{\"clients\":{}}}", self.clients);
         while wait_for_line() {
-            let mut ages: Vec<f64> = lock(&waiting)
-                .iter()
-                .flatten()
-                .map(|since| since.elapsed().as_secs_f64())
-                .collect();
-            ages.sort_by(|a, b| b.total_cmp(a));
-            let served = served.load(Ordering::Relaxed);
-            println!("{}", serde_json::json!({ "served": served, "ages": ages }));
+            let answers = answers.lock().expect("no panic");
+            let told = serde_json::json!({ "count": answers.count, "last": answers.last });
+            println!("{told}");
         }
         std::process::exit(0);
     }
 }
 
-/// Whether the client was answered.
-fn ask_once(server: SocketAddr, waiting: &Waiting, client: usize) -> bool {
-    let Ok(mut connection) = TcpStream::connect(server) else {
-        return false;
-    };
-    lock(waiting)[client] = Some(Instant::now());
-    let answered = connection.read_exact(&mut [0]).is_ok();
-    lock(waiting)[client] = None;
-    answered
+impl Answers {
+    fn add(&mut self, seconds: f64) {
+        self.count += 1;
+        self.last.push_back(seconds);
+        if self.last.len() > LAST {
+            self.last.pop_front();
+        }
+    }
+}
+
+/// Seconds from the handshake to the answer; `None` if there was none.
+fn ask_once(server: SocketAddr) -> Option<f64> {
+    let mut connection = TcpStream::connect(server).ok()?;
+    let established = Instant::now();
+    connection.read_exact(&mut [0]).ok()?;
+    Some(established.elapsed().as_secs_f64())
 }
 
 /// Clients that all come at once, again and again, and wait for nothing.
@@ -244,35 +246,37 @@ fn begin(server: SocketAddr) -> Socket {
     socket
 }
 
-/// Connects this many clients one after the other, then has all send a byte, and prints how many
-/// of them were answered with a reset.
+/// Clients of a server that defers: some connect and are silent, others fill the queue, then the
+/// silent ones ask for a place. Prints how many of these were answered with a reset.
 #[derive(Debug, Args)]
 pub struct Push {
     server: SocketAddr,
-    clients: usize,
+    /// Clients that come first and speak last.
+    late: usize,
+    /// Clients that fill the queue.
+    early: usize,
 }
 
 impl Push {
     /// Prints, then holds what is left.
     pub fn run(&self) {
-        let mut connections: Vec<TcpStream> = (0..self.clients)
-            .map(|_| TcpStream::connect(self.server).expect("connect"))
-            .collect();
-        let mut resets = 0;
-        connections.retain_mut(|connection| {
-            connection.write_all(b"?").expect("send");
-            let patience = Some(Duration::from_millis(200));
-            connection.set_read_timeout(patience).expect("SO_RCVTIMEO");
-            let reset = connection
-                .read(&mut [0])
-                .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset);
-            resets += u64::from(reset);
-            !reset
-        });
+        let connect = |_| TcpStream::connect(self.server).expect("connect");
+        let speak = |mut connection: &TcpStream| connection.write_all(b"?").expect("send");
+        let late: Vec<TcpStream> = (0..self.late).map(connect).collect();
+        let early: Vec<TcpStream> = (0..self.early).map(connect).inspect(speak).collect();
+        late.iter().for_each(speak);
+        let resets = late.iter().filter(|late| is_reset(late)).count();
         println!(
             "{}",
-            serde_json::json!({ "resets": resets, "held": connections.len() })
+            serde_json::json!({ "resets": resets, "held": early.len() })
         );
         hold_on();
     }
+}
+
+fn is_reset(mut connection: &TcpStream) -> bool {
+    let patience = Some(Duration::from_millis(500));
+    connection.set_read_timeout(patience).expect("SO_RCVTIMEO");
+    let read = connection.read(&mut [0]);
+    read.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
 }

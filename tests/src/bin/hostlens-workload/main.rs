@@ -7,8 +7,10 @@
     reason = "a workload that cannot do its work must fail"
 )]
 
+mod attempt;
 mod cpu;
 mod disk;
+mod dns;
 mod door;
 mod hold;
 mod net;
@@ -33,13 +35,21 @@ enum Work {
     Short(net::Short),
     /// Hold connections from and to many loopback addresses; one exchange each per input line.
     Fan(net::Fan),
+    /// Try to connect, whatever comes of it.
+    Attempt(attempt::Attempt),
+    /// Accept connections and read them to their end; prints the port.
+    Sink { address: std::net::IpAddr },
+    /// Answer lookups.
+    Resolve(dns::Resolve),
+    /// Look names up.
+    Ask(dns::Ask),
     /// Fork workers that share a listening socket; prints the port.
     Door(door::Door),
     /// Clients that connect, wait for an answer and connect again.
     Crowd(door::Crowd),
     /// Clients that all come at once, again and again.
     Bursts(door::Bursts),
-    /// Connect many clients, then have all send a byte; prints how many were reset.
+    /// Fill the queue of a server that defers while others wait; prints how many were reset.
     Push(door::Push),
     /// Spin on one CPU until standard input ends.
     Spin { cpu: usize },
@@ -75,6 +85,10 @@ fn main() {
         Work::Ping(work) => work.run(),
         Work::Short(work) => work.run(),
         Work::Fan(work) => work.run(),
+        Work::Attempt(work) => work.run(),
+        Work::Sink { address } => attempt::sink(address),
+        Work::Resolve(work) => work.run(),
+        Work::Ask(work) => work.run(),
         Work::Door(work) => work.run(),
         Work::Crowd(work) => work.run(),
         Work::Bursts(work) => work.run(),

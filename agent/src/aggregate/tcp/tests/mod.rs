@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod ack;
 mod books;
 mod budget;
 mod counters;

@@ -33,6 +33,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     let empty = EmptyProgram::attach();
     let mut engine = Engine::start(&EngineOptions {
         rtt_source: RttSource::Ack,
+        dns: true,
         ..plan::options(EbpfMode::On)
     })?;
     let mut pingpong = Helper::start("pingpong", None)?;

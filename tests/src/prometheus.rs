@@ -4,13 +4,16 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener},
     process::{Child, Stdio},
-    time::Duration,
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{deadline::poll_until, host, http, output::Output};
+use crate::{
+    deadline::{PATIENCE, poll_until},
+    host, http,
+    output::Output,
+};
 
 /// A running server with native histograms on.
 #[derive(Debug)]
@@ -59,14 +62,12 @@ impl Prometheus {
             output,
             _data: data,
         };
-        poll_until(
-            "prometheus ready",
-            Duration::from_secs(30),
-            || match http::get(server.address, "/-/ready", &[])? {
+        poll_until("prometheus ready", PATIENCE, || {
+            match http::get(server.address, "/-/ready", &[])? {
                 ready if ready.status == 200 => Ok(()),
                 other => Err(other.head),
-            },
-        );
+            }
+        });
         server
     }
 

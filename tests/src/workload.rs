@@ -46,6 +46,14 @@ impl Names {
         path
     }
 
+    /// A shell script as `name`.
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).expect("write a script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
+        path
+    }
+
     /// Where files of the workloads may lie.
     pub fn dir(&self) -> &Path {
         self.dir.path()

@@ -11,10 +11,10 @@ use crate::{
 
 use super::{
     listen,
-    memory::{SockState, Sockets},
+    memory::SockState,
     owner,
     record::{identify, left_unread, measure, zeroed},
-    transition::{Maps, note_accepted},
+    transition::{Maps, heal, note_accepted},
 };
 
 /// `SS_UNCONNECTED` of `enum socket_state`: `connect()` was not called, or has not returned.
@@ -94,8 +94,18 @@ pub unsafe fn closed(maps: &impl Maps, sk: *const u8, old: u8) {
 /// # Safety
 /// `sk` is a socket known to the verifier.
 #[inline(always)]
-pub unsafe fn on_destroy(maps: &(impl Sockets + End), sk: *const u8) {
+pub unsafe fn on_destroy(maps: &impl Maps, sk: *const u8) {
     let Some(state) = maps.get(sk) else { return };
+    if state.ended == 0 && state.last != tcp_state::CLOSE {
+        // Nobody saw it close.
+        let last = state.last;
+        // SAFETY: promised by the caller.
+        unsafe {
+            heal(maps, sk, state, last);
+            closed(maps, sk, last);
+        }
+        return;
+    }
     if state.flags & SockFlags::UNREAD_LATER != 0 {
         let known: &SockState = state;
         // SAFETY: promised by the caller.

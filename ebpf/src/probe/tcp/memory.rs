@@ -54,8 +54,10 @@ pub struct SockState {
     pub ended: u8,
     /// See `SockRecord::flags`.
     pub flags: u8,
+    /// State that the last change seen led to.
+    pub last: u8,
     /// Zero.
-    pub reserved: [u8; 7],
+    pub reserved: [u8; 6],
 }
 
 const _: () = assert!(size_of::<SockState>() == 112);
@@ -125,6 +127,12 @@ impl SockState {
             let net = pointer(sk, &at::SKC_NET);
             self.netns = member(net, &at::NET_INUM);
         }
+    }
+
+    /// Whether it came, or still is, from the listener that took this connection.
+    #[inline(always)]
+    pub fn is_clone(&self, sk: *const u8) -> bool {
+        self.listener_sk != 0 && self.listener_sk != sk as u64
     }
 
     /// Where the socket is bound, as a key.

@@ -5,12 +5,13 @@ use aya_ebpf::helpers::generated::bpf_skc_to_tcp_sock;
 use crate::{
     offsets::at,
     probe::load::{bytes, member, pointer},
-    wire::{SockFlags, SockKind, SockRecord, tcp_state},
+    wire::{Direction, SockFlags, SockKind, SockRecord, tcp_state},
 };
 
 use super::{
     listen::{self, Listeners},
     memory::SockState,
+    transition::heal,
 };
 
 /// `SOCK_DONE` of `sock_common.skc_flags`: set by `tcp_fin()`, which also counts the FIN as one
@@ -163,6 +164,14 @@ pub unsafe fn walk(
     let now: u8 = unsafe { member(sk, &at::SKC_STATE) };
     if state.ended == 1 || now == tcp_state::CLOSE {
         return;
+    }
+    if state.is_clone(sk) && state.direction == Direction::Unknown as u8 {
+        // Not yet a connection, or its beginning was missed. What it is now was announced before.
+        if matches!(now, tcp_state::LISTEN | tcp_state::SYN_RECV) {
+            return;
+        }
+        // SAFETY: promised by the caller.
+        unsafe { heal(listeners, sk, state, now) };
     }
     if state.local_port == 0 {
         // Opened a moment ago: the port is chosen after SYN_SENT was announced.

@@ -30,6 +30,12 @@ impl<T: Sockets + Listeners + Current + End> Maps for T {}
 pub unsafe fn on_transition(maps: &impl Maps, sk: *const u8, old: u8, new: u8) {
     // SAFETY: promised by the caller.
     unsafe {
+        if let Some(state) = maps.get(sk) {
+            state.last = new;
+            if new != tcp_state::SYN_RECV {
+                heal(maps, sk, state, old);
+            }
+        }
         match new {
             tcp_state::SYN_SENT => connecting(maps, sk),
             tcp_state::LISTEN => listening(maps, sk),
@@ -114,6 +120,7 @@ unsafe fn connecting(maps: &impl Maps, sk: *const u8) {
         state.begin(sk, Direction::Outbound, ListenBind::Unknown, now);
     }
     state.flags = SockFlags::ACCEPTED;
+    state.last = tcp_state::SYN_SENT;
 }
 
 #[inline(always)]
@@ -129,6 +136,7 @@ unsafe fn listening(maps: &impl Maps, sk: *const u8) {
         let now = bpf_ktime_get_ns();
         state.begin(sk, Direction::Unknown, ListenBind::Unknown, now);
     }
+    state.last = tcp_state::LISTEN;
     if !listen::enter(maps, sk as u64, state) {
         maps.lost_listener();
     }
@@ -141,6 +149,14 @@ unsafe fn arriving(maps: &impl Maps, sk: *const u8) {
     let Some(state) = maps.get_or_create(sk) else {
         return;
     };
+    // SAFETY: promised by the caller.
+    unsafe { arrive(sk, state) };
+    state.last = tcp_state::SYN_RECV;
+}
+
+/// Makes a clone of a listener's state, or an empty one, that of a connection.
+#[inline(always)]
+unsafe fn arrive(sk: *const u8, state: &mut SockState) {
     let mut bind = ListenBind::Unknown;
     state.listener = 0;
     if state.listener_sk != 0 {
@@ -151,6 +167,38 @@ unsafe fn arriving(maps: &impl Maps, sk: *const u8) {
     unsafe {
         let now = bpf_ktime_get_ns();
         state.begin(sk, Direction::Inbound, bind, now);
+    }
+}
+
+/// Makes up for changes of an inbound connection that no program saw: one that comes with a packet
+/// while the program runs on the same CPU is not shown to it, as no program runs within itself.
+/// `past` is a state the connection has passed or is in.
+///
+/// # Safety
+/// `sk` is a socket known to the verifier.
+#[inline(always)]
+pub unsafe fn heal(maps: &impl Listeners, sk: *const u8, state: &mut SockState, past: u8) {
+    let clone = state.is_clone(sk);
+    if clone && state.direction == Direction::Unknown as u8 {
+        // SAFETY: promised by the caller.
+        unsafe { arrive(sk, state) };
+    }
+    let established = matches!(
+        past,
+        tcp_state::ESTABLISHED
+            | tcp_state::FIN_WAIT1
+            | tcp_state::FIN_WAIT2
+            | tcp_state::CLOSE_WAIT
+            | tcp_state::LAST_ACK
+            | tcp_state::CLOSING
+    );
+    if clone && established && state.established_ns == 0 {
+        // SAFETY: promised by the caller; a helper without arguments.
+        unsafe {
+            state.place(sk);
+            state.established_ns = bpf_ktime_get_ns();
+        }
+        listen::joined(maps, state);
     }
 }
 

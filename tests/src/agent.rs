@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    fmt::Debug,
     net::SocketAddr,
     os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
@@ -16,16 +17,13 @@ use nix::{
 use serde_json::Value;
 
 use crate::{
-    deadline::poll_until,
+    deadline::{PATIENCE, poll_until},
     host,
     http::{self, Response},
     output::Output,
     scrape::Scrape,
     workload::Names,
 };
-
-/// Longest wait for the first complete cycle.
-const START: Duration = Duration::from_secs(30);
 
 /// A running `hostlens agent`; killed when dropped.
 #[derive(Debug)]
@@ -74,8 +72,8 @@ impl Agent {
             received: Cell::new(0),
             _program: names,
         };
-        agent.address = agent.output.wait(0, START, announced_address).1;
-        poll_until("agent ready", START, || {
+        agent.address = agent.output.wait(0, PATIENCE, announced_address).1;
+        poll_until("agent ready", PATIENCE, || {
             match http::get(agent.address, "/readyz", &[])? {
                 ready if ready.status == 200 => Ok(()),
                 other => Err(format!("/readyz says {}", other.status)),
@@ -141,12 +139,26 @@ impl Agent {
         let cycles = || cycles(&self.scrape());
         // One more than asked: the first may have begun before the call.
         let goal = cycles().unwrap_or_else(|error| panic!("{error}")) + count as f64 + 1.0;
-        poll_until("cycles", Duration::from_secs(30), || {
+        poll_until("cycles", PATIENCE, || {
             let now = cycles()?;
             (now >= goal)
                 .then_some(())
                 .ok_or_else(|| format!("{now} of {goal} cycles"))
         });
+    }
+
+    /// What `read` reads once nothing more comes: ends are announced some time after they happen,
+    /// and a new series is held at 0 for a moment.
+    pub fn settled<T: PartialEq + Debug>(&self, read: impl Fn(&Scrape) -> T) -> T {
+        let mut last = None;
+        poll_until("counters at rest", 2 * PATIENCE, || {
+            self.await_cycles(3);
+            let now = read(&self.scrape());
+            match last.replace(now) {
+                Some(before) if last.as_ref() == Some(&before) => Ok(before),
+                before => Err(format!("{last:?} after {before:?}")),
+            }
+        })
     }
 
     /// Sends a signal.
@@ -170,7 +182,7 @@ impl Agent {
     /// SIGKILL, and waits.
     pub fn kill(mut self) {
         self.signal(Signal::SIGKILL);
-        let status = self.wait(Duration::from_secs(10));
+        let status = self.wait(PATIENCE);
         assert_eq!(status.signal(), Some(9), "{status}");
     }
 }

@@ -1,5 +1,8 @@
 //! A link with a known delay between two namespaces: each end is a TUN device, and this process
 //! carries the packets across, each after its delay. Needs no queueing discipline of the kernel.
+//!
+//! The delay asked for is the least a packet takes. On a busy host it takes longer, as timers and
+//! threads come late; how much longer, [`DelayLink::held`] tells.
 
 use std::{
     collections::VecDeque,
@@ -23,6 +26,15 @@ use crate::{netns::Netns, packet_truth::PacketTruth};
 pub const NEAR: [&str; 2] = ["10.77.0.1", "fd77::1"];
 /// Addresses of the far end.
 pub const FAR: [&str; 2] = ["10.77.0.2", "fd77::2"];
+
+/// A direction across the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the near to the far end.
+    Out,
+    /// From the far to the near end.
+    Back,
+}
 
 /// How long a packet travels, in either direction.
 #[derive(Clone, Debug)]
@@ -59,6 +71,7 @@ pub struct DelayLink {
     pub near: Netns,
     /// The end with the addresses [`FAR`].
     pub far: Netns,
+    books: [Arc<Book>; 2],
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -80,11 +93,12 @@ impl DelayLink {
         let far_device = Arc::new(tun(&far, FAR));
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
+        let books: [Arc<Book>; 2] = Default::default();
         let ways = [
             (&near_device, &far_device, Way::Out),
             (&far_device, &near_device, Way::Back),
         ];
-        for (from, to, way) in ways {
+        for ((from, to, way), book) in ways.into_iter().zip(&books) {
             let queue = Arc::new(Queue::default());
             threads.push(thread::spawn({
                 let (from, queue) = (Arc::clone(from), Arc::clone(&queue));
@@ -105,10 +119,12 @@ impl DelayLink {
             threads.push(thread::spawn({
                 let (to, stop) = (Arc::clone(to), Arc::clone(&stop));
                 let truth = truth.filter(|_| way == Way::Back).cloned();
+                let book = Arc::clone(book);
                 move || {
                     hand_out(&to, &queue, &stop, |packet| {
+                        book.enter(packet);
                         if let Some(truth) = &truth {
-                            truth.arrives(packet);
+                            truth.arrives(&packet.bytes);
                         }
                     });
                 }
@@ -117,8 +133,21 @@ impl DelayLink {
         Self {
             near,
             far,
+            books,
             stop,
             threads,
+        }
+    }
+
+    /// For how long packets with this TCP port at either end were really held on their way,
+    /// seconds, ascending: from the moment each was read from one device to the moment it was
+    /// written to the other. A round trip takes at least as long as it was held both ways; the
+    /// wait before the first moment and all that follows the second come on top.
+    pub fn held(&self, way: Way, port: u16) -> Vec<f64> {
+        let [out, back] = &self.books;
+        match way {
+            Way::Out => out.of_port(port),
+            Way::Back => back.of_port(port),
         }
     }
 }
@@ -133,28 +162,59 @@ impl Drop for DelayLink {
     }
 }
 
+/// The TCP packets carried in one direction: their ports, and for how long each was held.
+#[derive(Debug, Default)]
+struct Book(Mutex<Vec<([u16; 2], Duration)>>);
+
+impl Book {
+    fn enter(&self, packet: &Packet) {
+        if let Some(ports) = tcp_ports(&packet.bytes) {
+            let held = packet.came.elapsed();
+            self.0.lock().unwrap().push((ports, held));
+        }
+    }
+
+    fn of_port(&self, port: u16) -> Vec<f64> {
+        let entries = self.0.lock().unwrap();
+        let mut held: Vec<f64> = entries
+            .iter()
+            .filter(|(ports, _)| ports.contains(&port))
+            .map(|(_, held)| held.as_secs_f64())
+            .collect();
+        held.sort_by(f64::total_cmp);
+        held
+    }
+}
+
+/// A packet on its way.
+struct Packet {
+    came: Instant,
+    due: Instant,
+    bytes: Vec<u8>,
+}
+
 /// Packets on their way, soonest first among equals of one delay.
 #[derive(Default)]
 struct Queue {
-    packets: Mutex<VecDeque<(Instant, Vec<u8>)>>,
+    packets: Mutex<VecDeque<Packet>>,
     arrived: Condvar,
 }
 
 impl Queue {
     /// Keeps the queue ordered by due time; packets of one delay stay in order.
-    fn push(&self, due: Instant, packet: Vec<u8>) {
+    fn push(&self, packet: Packet) {
         let mut packets = self.packets.lock().unwrap();
-        let at = packets.partition_point(|(other, _)| *other <= due);
-        packets.insert(at, (due, packet));
+        let at = packets.partition_point(|other| other.due <= packet.due);
+        packets.insert(at, packet);
         self.arrived.notify_one();
     }
 
     /// The next packet once it is due; `None` after a pause without one.
-    fn pop(&self) -> Option<Vec<u8>> {
+    fn pop(&self) -> Option<Packet> {
         const PAUSE: Duration = Duration::from_millis(20);
         let mut packets = self.packets.lock().unwrap();
         let wait = match packets.front() {
-            Some((due, _)) => due.saturating_duration_since(Instant::now()),
+            Some(first) => first.due.saturating_duration_since(Instant::now()),
             None => PAUSE,
         };
         if !wait.is_zero() {
@@ -165,21 +225,11 @@ impl Queue {
                 .0;
         }
         match packets.front() {
-            Some((due, _)) if *due <= Instant::now() => {
-                packets.pop_front().map(|(_, packet)| packet)
-            }
+            Some(first) if first.due <= Instant::now() => packets.pop_front(),
             _ => None,
         }
     }
 }
-
-/// Direction of a packet, as seen from the near end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Out,
-    Back,
-}
-
 fn take_in(device: &File, queue: &Queue, stop: &AtomicBool, delay: impl Fn(&[u8]) -> Duration) {
     run_before_others();
     let mut buffer = [0; 65_536];
@@ -189,19 +239,21 @@ fn take_in(device: &File, queue: &Queue, stop: &AtomicBool, delay: impl Fn(&[u8]
             continue;
         }
         if let Ok(length) = (&mut &*device).read(&mut buffer) {
-            let packet = buffer[..length].to_vec();
-            queue.push(Instant::now() + delay(&packet), packet);
+            let came = Instant::now();
+            let bytes = buffer[..length].to_vec();
+            let due = came + delay(&bytes);
+            queue.push(Packet { came, due, bytes });
         }
     }
 }
 
-fn hand_out(device: &File, queue: &Queue, stop: &AtomicBool, leaves: impl Fn(&[u8])) {
+fn hand_out(device: &File, queue: &Queue, stop: &AtomicBool, leaves: impl Fn(&Packet)) {
     run_before_others();
     while !stop.load(Ordering::Relaxed) {
         if let Some(packet) = queue.pop() {
             leaves(&packet);
             // A full or vanished device loses the packet, as a wire would.
-            let _ = (&mut &*device).write(&packet);
+            let _ = (&mut &*device).write(&packet.bytes);
         }
     }
 }

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use crate::deadline::PATIENCE;
+
 /// A response, and what the exchange cost on the wire.
 #[derive(Clone, Debug)]
 pub struct Response {
@@ -42,7 +44,7 @@ impl Response {
 /// Asks `server` for `path`; `headers` are whole lines without their ends.
 ///
 /// # Errors
-/// A connection that fails or stalls for 10 s, or an answer that is not HTTP, in one line.
+/// A connection that fails or stalls for a minute, or an answer that is not HTTP, in one line.
 pub fn get(server: SocketAddr, path: &str, headers: &[&str]) -> Result<Response, String> {
     let mut request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n");
     for header in headers {
@@ -83,7 +85,7 @@ pub fn exchange(server: SocketAddr, request: &[u8]) -> Result<Response, String> 
 }
 
 fn send_and_read(server: SocketAddr, request: &[u8]) -> std::io::Result<Vec<u8>> {
-    const LIMIT: Option<Duration> = Some(Duration::from_secs(10));
+    const LIMIT: Option<Duration> = Some(PATIENCE);
     let mut stream = TcpStream::connect(server)?;
     stream.set_read_timeout(LIMIT)?;
     stream.set_write_timeout(LIMIT)?;

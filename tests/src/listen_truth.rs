@@ -47,9 +47,17 @@ fn parse(line: &str) -> Option<SsListener> {
 /// # Panics
 /// When the kernel does not count them.
 pub fn listen_drops(namespace: &Netns) -> u64 {
+    tcp_ext(namespace, "ListenDrops")
+}
+
+/// One of the `TcpExt` counters of a namespace, by its name without that prefix.
+///
+/// # Panics
+/// When the kernel does not count it.
+pub fn tcp_ext(namespace: &Netns, name: &str) -> u64 {
     let text = namespace.run(|| std::fs::read_to_string("/proc/thread-self/net/netstat"));
     let text = text.expect("netstat of the namespace");
-    counter(&text, "ListenDrops").expect("ListenDrops")
+    counter(&text, name).unwrap_or_else(|| panic!("no TcpExt{name}"))
 }
 
 fn counter(netstat: &str, name: &str) -> Option<u64> {

@@ -4,13 +4,16 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener},
     process::{Child, Stdio},
-    time::Duration,
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{deadline::poll_until, host, http, output::Output};
+use crate::{
+    deadline::{PATIENCE, poll_until},
+    host, http,
+    output::Output,
+};
 
 /// A running server with native histograms on.
 #[derive(Debug)]
@@ -33,7 +36,18 @@ pub struct Series {
 impl Prometheus {
     /// Starts a server that scrapes `target` every `interval` seconds as job `hostlens`.
     pub fn start(target: SocketAddr, interval: u32) -> Self {
+        Self::start_with_past(target, interval, "")
+    }
+
+    /// As [`Prometheus::start`], with samples of the past in OpenMetrics text, without its end.
+    ///
+    /// # Panics
+    /// When that text is not right.
+    pub fn start_with_past(target: SocketAddr, interval: u32, past: &str) -> Self {
         let data = TempDir::with_prefix("hostlens-prometheus-").expect("temporary directory");
+        if !past.is_empty() {
+            write_past(&data, past);
+        }
         let config = data.path().join("prometheus.yml");
         let text = format!(
             "global: {{scrape_interval: {interval}s, scrape_timeout: {interval}s}}\n\
@@ -59,14 +73,12 @@ impl Prometheus {
             output,
             _data: data,
         };
-        poll_until(
-            "prometheus ready",
-            Duration::from_secs(30),
-            || match http::get(server.address, "/-/ready", &[])? {
+        poll_until("prometheus ready", PATIENCE, || {
+            match http::get(server.address, "/-/ready", &[])? {
                 ready if ready.status == 200 => Ok(()),
                 other => Err(other.head),
-            },
-        );
+            }
+        });
         server
     }
 
@@ -145,6 +157,19 @@ fn series(value: &Value) -> Result<Series, String> {
             .collect::<Option<_>>()
             .ok_or_else(|| format!("odd series {value}"))?,
     })
+}
+
+/// Makes blocks of samples of the past.
+fn write_past(data: &TempDir, past: &str) {
+    let file = data.path().join("past.txt");
+    fs::write(&file, format!("{past}# EOF\n")).expect("write the past");
+    let output = host::command("promtool")
+        .args(["tsdb", "create-blocks-from", "openmetrics"])
+        .args([&file, data.path()])
+        .output()
+        .expect("run promtool");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "promtool: {said}");
 }
 
 /// A loopback port that was free a moment ago: Prometheus does not tell which port it chose.

@@ -1,5 +1,11 @@
 //! What `ss` says of connections: the reference for round-trip times and bytes.
 
+use std::{
+    collections::VecDeque,
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
+
 use crate::{host, netns::Netns};
 
 /// One established connection as `ss -ti` prints it.
@@ -48,6 +54,64 @@ pub fn quantile(ascending: &[f64], q: f64) -> f64 {
     ascending[rank - 1]
 }
 
+/// The round-trip times of a group of connections over the last minute, which is as far as the
+/// agent's quantiles reach.
+///
+/// What `ss` shows at one moment is no truth for them: on a busy host the times of one minute
+/// differ from each other far more than a quantile may be off.
+#[derive(Debug)]
+pub struct Watch {
+    namespace: Netns,
+    filter: String,
+    looks: VecDeque<(Instant, Vec<f64>)>,
+}
+
+impl Watch {
+    const LENGTH: Duration = Duration::from_secs(60);
+    /// How far a quantile of two samplings of the same times may lie apart, in ranks: values
+    /// come in rows, as a smoothed time changes slowly.
+    const RANKS: f64 = 0.1;
+
+    /// Of the established connections in `namespace` that match `filter` (in the language of ss).
+    pub fn new(namespace: &Netns, filter: String) -> Self {
+        Self {
+            namespace: namespace.clone(),
+            filter,
+            looks: VecDeque::new(),
+        }
+    }
+
+    /// Takes down what `ss` says now, and hands it out.
+    pub fn look(&mut self) -> Vec<SsConnection> {
+        let connections = established(&self.namespace, &self.filter);
+        let now = Instant::now();
+        self.looks.push_back((now, rtts(&connections)));
+        self.looks
+            .retain(|(at, _)| now.duration_since(*at) < Self::LENGTH);
+        connections
+    }
+
+    /// Between which values quantile `q` lies: on a quiet host they are nearly the same.
+    ///
+    /// # Panics
+    /// When no look found a connection.
+    pub fn quantile(&self, q: f64) -> RangeInclusive<f64> {
+        let mut all: Vec<f64> = self
+            .looks
+            .iter()
+            .flat_map(|(_, rtts)| rtts)
+            .copied()
+            .collect();
+        all.sort_by(f64::total_cmp);
+        quantile(&all, q - Self::RANKS)..=quantile(&all, (q + Self::RANKS).min(1.0))
+    }
+}
+
+/// Whether `value` lies in `range`, widened at both ends by `part` of the end.
+pub fn about(value: f64, range: &RangeInclusive<f64>, part: f64) -> bool {
+    value >= range.start() * (1.0 - part) && value <= range.end() * (1.0 + part)
+}
+
 fn parse(line: &str) -> SsConnection {
     let mut fields = line.split_whitespace();
     // With a state filter the columns are Recv-Q, Send-Q, local, remote, then details.
@@ -84,6 +148,19 @@ mod tests {
         assert_eq!(read.remote, "10.77.0.2:5001");
         assert_eq!(read.rtt, Some(0.0405));
         assert_eq!(read.min_rtt, Some(0.04025));
+    }
+
+    #[test]
+    fn about_widens_by_a_part() {
+        let range = 0.040..=0.050;
+        for (value, within) in [
+            (0.0381, true),
+            (0.0379, false),
+            (0.0524, true),
+            (0.0526, false),
+        ] {
+            assert_eq!(about(value, &range, 0.05), within, "{value}");
+        }
     }
 
     #[test]

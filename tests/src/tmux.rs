@@ -1,13 +1,13 @@
 //! A real terminal: a tmux server of its own, killed when dropped.
 
-use std::{process::Output, time::Duration};
+use std::process::Output;
 
 use tempfile::TempDir;
 
-use crate::{deadline::poll_until, host};
-
-/// Longest wait for something to appear.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::{
+    deadline::{PATIENCE, poll_until},
+    host,
+};
 
 /// One terminal with a shell in it.
 #[derive(Debug)]

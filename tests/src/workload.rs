@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use crate::{host, netns::Netns, output::Output};
 
-/// Longest wait for a word of a workload.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for a word of a workload, which may have thousands of things to do before.
+const LONGEST_WORK: Duration = Duration::from_secs(180);
 
 /// A directory of executables under chosen names: the kernel names a process after its file.
 #[derive(Debug)]
@@ -43,6 +43,14 @@ impl Names {
         if !path.exists() {
             fs::copy(program, &path).expect("copy a program");
         }
+        path
+    }
+
+    /// A shell script as `name`.
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).expect("write a script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
         path
     }
 
@@ -167,7 +175,7 @@ impl Workload {
 
     /// The next line it prints, as JSON.
     pub fn reply(&mut self) -> Value {
-        let (number, value) = self.output.wait(self.read, PATIENCE, |line| {
+        let (number, value) = self.output.wait(self.read, LONGEST_WORK, |line| {
             Some(serde_json::from_str(line).unwrap_or_else(|_| Value::String(line.to_owned())))
         });
         self.read = number + 1;

@@ -14,6 +14,7 @@ use std::{
 
 use hostlens_tests::{
     agent::Agent,
+    deadline::{PATIENCE, poll_until},
     host::{AGENT, Turn, offers},
     scrape::{Labels, Scrape},
     traffic::{Server, Totals, client},
@@ -23,8 +24,10 @@ use hostlens_tests::{
 const CONNECTIONS: u64 = 5_000;
 const BUDGET: usize = 100;
 const SCRAPES: usize = 50;
-/// What other traffic of the host may add, bytes; the connections here move a thousand times that.
-const NOISE: f64 = 100_000.0;
+/// What other traffic of the host may add, as part of what the connections here move.
+const NOISE: f64 = 0.005;
+/// Longest pause between two scrapes at the end: a cycle and more where it comes late.
+const PAUSE: Duration = Duration::from_secs(4);
 
 /// Label sets of one direction, the folded one included.
 fn label_sets(scrape: &Scrape, direction: &str) -> BTreeSet<Labels> {
@@ -85,6 +88,17 @@ impl Books {
     }
 }
 
+/// Fails if bytes are missing, or more are counted than other traffic explains.
+fn agree(direction: &str, counted: [f64; 2], expected: [f64; 2]) -> Result<(), String> {
+    let words = format!("{direction}: {counted:?} for {expected:?}");
+    println!("{words}");
+    let right = counted
+        .into_iter()
+        .zip(expected)
+        .all(|(counted, expected)| (-2_000.0..=NOISE * expected).contains(&(counted - expected)));
+    right.then_some(()).ok_or(words)
+}
+
 /// 5,000 peers per direction and a budget of 100: at most 100 are named, no counter ever goes
 /// down, and the sums are those of all connections.
 #[test]
@@ -126,25 +140,20 @@ fn folding_keeps_every_byte() {
     for _ in 0..replies {
         truth = Totals::of(&fan.reply());
     }
-    // The agent sees its own scrapes too. What was asked until here is known; the last scrape
-    // must not lie in a cycle it does not show, so nothing is asked for a few cycles.
-    thread::sleep(Duration::from_secs(5));
-    let own = agent.own_traffic();
-    let scrape = agent.scrape();
-    books.enter(&scrape);
-    let sent = (truth.sent + own.0 - own_before.0) as f64;
-    let received = (truth.received + own.1 - own_before.1) as f64;
-    let expectations = [[sent, received], [received, sent]];
-    for (direction, expected) in ["outbound", "inbound"].into_iter().zip(expectations) {
-        let counted = books.bytes(direction);
-        println!("{direction}: {counted:?} for {expected:?}");
-        for (counted, expected) in counted.into_iter().zip(expected) {
-            let excess = counted - expected;
-            assert!(
-                (-2_000.0..=NOISE).contains(&excess),
-                "{direction} differs by {excess}"
-            );
-        }
+    // The agent sees its own scrapes too. What was asked for until here is known, but shows only
+    // when the cycle after it is over: nothing is asked for a while.
+    let scrape = poll_until("every byte", 2 * PATIENCE, || {
+        thread::sleep(PAUSE);
+        let own = agent.own_traffic();
+        let scrape = agent.scrape();
+        books.enter(&scrape);
+        let sent = (truth.sent + own.0 - own_before.0) as f64;
+        let received = (truth.received + own.1 - own_before.1) as f64;
+        agree("outbound", books.bytes("outbound"), [sent, received])?;
+        agree("inbound", books.bytes("inbound"), [received, sent])?;
+        Ok(scrape)
+    });
+    for direction in ["outbound", "inbound"] {
         let sets = label_sets(&scrape, direction);
         let folded: Vec<_> = sets.iter().filter(|labels| other(labels)).collect();
         println!("{direction}: {} label sets, folded {folded:?}", sets.len());
@@ -152,7 +161,8 @@ fn folding_keeps_every_byte() {
         assert!(sets.len() > BUDGET / 2, "the budget is hardly used");
         let established = [("direction", direction), ("state", "established")];
         let connections = scrape.sum("hostlens_tcp_connections", &established);
-        let range = CONNECTIONS as f64..=CONNECTIONS as f64 + 50.0;
+        // Others of the host come on top.
+        let range = CONNECTIONS as f64..=CONNECTIONS as f64 * 1.1;
         assert!(
             range.contains(&connections),
             "{connections} {direction} connections"

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use hostlens_tests::{
     bpf,
-    deadline::poll_until,
-    delay_link::{Delay, DelayLink, FAR, NEAR},
+    deadline::{PATIENCE, poll_until},
+    delay_link::{Delay, DelayLink, FAR, NEAR, Way},
     host::{AGENT, LINK, Need, Turn, offers, scratch_dir},
     process_truth,
     prometheus::Prometheus,
@@ -22,7 +22,14 @@ use hostlens_tests::{
     workload::{Names, Start, rounds},
 };
 
-/// 20 ms each way show as 40 ms in the kernel's own measurement, over IPv4 and IPv6.
+/// For how long packets of this port were held there and back: the quantile `q`, seconds.
+fn held(link: &DelayLink, port: u16, q: f64) -> f64 {
+    let ways = [Way::Out, Way::Back].map(|way| link.held(way, port));
+    ways.iter().map(|held| tcp_truth::quantile(held, q)).sum()
+}
+
+/// 20 ms each way show as 40 ms in the kernel's own measurement, over IPv4 and IPv6: never less,
+/// and not much more than the link says it took.
 #[test]
 fn delay_link_delays() {
     if !offers(&[LINK]) {
@@ -42,12 +49,27 @@ fn delay_link_delays() {
         );
         pings.reply();
         let filter = format!("dport = {}", server.port);
-        let rtts = poll_until("settled round-trip times", Duration::from_secs(15), || {
-            let rtts = tcp_truth::rtts(&tcp_truth::established(&link.near, &filter));
-            let settled = rtts.len() == 4 && rtts.iter().all(|rtt| (rtt - 0.040).abs() < 0.002);
-            settled.then_some(rtts.clone()).ok_or(format!("{rtts:?}"))
+        let (rtts, lowest) = poll_until("settled round-trip times", PATIENCE, || {
+            let connections = tcp_truth::established(&link.near, &filter);
+            let rtts = tcp_truth::rtts(&connections);
+            let lowest = connections.iter().filter_map(|one| one.min_rtt);
+            let lowest = lowest.fold(f64::INFINITY, f64::min);
+            let (least, usual) = (held(&link, server.port, 0.0), held(&link, server.port, 0.5));
+            let words = format!("{rtts:?}, lowest {lowest}, held {least}, usually {usual}");
+            // The kernel's clock for round trips has other ticks than ours.
+            let possible = 0.99 * least;
+            assert!(least >= 0.040 && lowest >= possible, "{words}");
+            assert!(rtts.iter().all(|&rtt| rtt >= possible), "{words}");
+            let settled = rtts.len() == 4
+                && lowest <= 1.1 * usual
+                && rtts.iter().all(|&rtt| rtt <= 1.5 * usual);
+            settled.then_some((rtts, lowest)).ok_or(words)
         });
-        println!("{near} to {far}: {rtts:?}");
+        println!("{near} to {far}: {rtts:?}, lowest {lowest}");
+        println!(
+            "held {:?}",
+            [0.0, 0.5, 0.95, 1.0].map(|q| held(&link, server.port, q))
+        );
         pings.finish();
     }
 }
@@ -78,19 +100,23 @@ fn delay_link_tells_ports_apart() {
         Some(&link.near),
     );
     let filter = format!("dport = {}", server.port);
-    let (low, high) = poll_until("both delays", Duration::from_secs(15), || {
+    let rtts = poll_until("both delays", PATIENCE, || {
         let rtts = tcp_truth::rtts(&tcp_truth::established(&link.near, &filter));
-        if rtts.len() < 10 {
+        let [first, .., eighth, ninth, _] = rtts[..] else {
             return Err(format!("{rtts:?}"));
-        }
-        let (low, high) = (
-            tcp_truth::quantile(&rtts, 0.5),
-            tcp_truth::quantile(&rtts, 0.95),
-        );
-        let right = (low - 0.010).abs() < 0.001 && (high - 0.080).abs() < 0.004;
-        right.then_some((low, high)).ok_or(format!("{rtts:?}"))
+        };
+        let right = rtts.len() == 10 && first >= 0.010 && ninth >= 0.080;
+        (right && eighth < 0.040)
+            .then_some(rtts.clone())
+            .ok_or(format!("{rtts:?}"))
     });
-    println!("p50 {low} p95 {high}");
+    println!("{rtts:?}");
+    for (port, least) in [(20_003, 0.010), (21_001, 0.080)] {
+        let held = [0.0, 0.5].map(|q| held(&link, port, q));
+        println!("port {port} held {held:?}");
+        let range = least..least + 0.040;
+        assert!(held.iter().all(|held| range.contains(held)), "{held:?}");
+    }
     fast.finish();
     slow.finish();
 }
@@ -105,7 +131,8 @@ fn workloads_do_what_they_say() {
     let names = Names::new();
     let program = names.workload("anyworkload");
     let rounds = rounds(100);
-    // Threads burn 1/4, 2/4, 3/4 and all of the rounds, the first thread 1/4.
+    // Threads burn 1/4, 2/4, 3/4 and all of the rounds, the first thread 1/4. How long a round
+    // takes depends on what else the cores do.
     for flag in ["", " --leader-first"] {
         let usage = Start::new(&program, &format!("threads 4 {rounds}{flag}"))
             .spawn()
@@ -113,7 +140,7 @@ fn workloads_do_what_they_say() {
         println!("threads{flag}: {usage:?}");
         assert_eq!(usage.status, 0);
         assert!(
-            (0.2..0.6).contains(&usage.cpu_seconds),
+            (0.1..1.1).contains(&usage.cpu_seconds),
             "{usage:?} for 0.275 s"
         );
     }
@@ -123,7 +150,7 @@ fn workloads_do_what_they_say() {
     let report = storm.reply();
     let cpu = report["cpu_seconds"].as_f64().unwrap();
     println!("storm: {report}");
-    assert!((0.3..0.8).contains(&cpu), "{report} for 0.4 s");
+    assert!((0.15..1.6).contains(&cpu), "{report} for 0.4 s");
     assert!(storm.wait().cpu_seconds >= cpu);
 
     let server = Server::start(&program, "0.0.0.0", None);
@@ -191,8 +218,8 @@ fn tools_answer() {
     let _turn = Turn::take();
     let inner = Prometheus::start(([127, 0, 0, 1], 1).into(), 1);
     let outer = Prometheus::start(inner.address(), 1);
-    let first = poll_until("a scrape", Duration::from_secs(20), || outer.last_scrape());
-    poll_until("another scrape", Duration::from_secs(20), || {
+    let first = poll_until("a scrape", PATIENCE, || outer.last_scrape());
+    poll_until("another scrape", PATIENCE, || {
         let now = outer.last_scrape()?;
         (now > first).then_some(()).ok_or(format!("{now}"))
     });
@@ -206,14 +233,15 @@ fn tools_answer() {
     terminal.await_screen("an answer", |screen| screen.contains("42 100x30"));
     assert!(!terminal.in_alternate_screen());
     terminal.resize(80, 24);
-    terminal.type_text("tput cols; tput smcup; sleep 1; tput rmcup; echo over");
+    terminal.type_text("tput cols; tput smcup; read go; tput rmcup; echo over");
     terminal.press(&["Enter"]);
-    poll_until("the alternate screen", Duration::from_secs(5), || {
+    poll_until("the alternate screen", PATIENCE, || {
         terminal
             .in_alternate_screen()
             .then_some(())
             .ok_or(terminal.screen())
     });
+    terminal.press(&["Enter"]);
     terminal.await_screen("the end", |screen| {
         screen.lines().any(|line| line == "over")
     });

@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use hostlens_tests::{
     agent::Agent,
+    deadline::PATIENCE,
     host::{AGENT, Need, Turn, offers, scratch_dir, tool},
     process_truth,
     scrape::Scrape,
@@ -19,7 +20,6 @@ use hostlens_tests::{
 
 /// Users that no host knows by name.
 const USERS: [u32; 2] = [61_235, 61_236];
-const PATIENCE: Duration = Duration::from_secs(20);
 
 fn cpu(scrape: &Scrape, process: &str, user: &str) -> f64 {
     let labels = [("process", process), ("user", user)];
@@ -99,8 +99,8 @@ fn users_are_told_apart() {
     }
 }
 
-/// What it burnt before is the old name's, what it burns after is the new one's; a cycle may lie
-/// across the change.
+/// What it burnt before is the old name's, what it burns after is the new one's, but for what lies
+/// in the cycle across the change.
 #[test]
 fn exec_changes_the_name() {
     if !offers(&[AGENT]) {
@@ -125,8 +125,9 @@ fn exec_changes_the_name() {
     let [old, new] = both(&agent.scrape());
     println!("before {old:.3} s, after {new:.3} s, rusage {truth:.3} s");
     assert!(old + new <= 1.02 * truth, "{old} + {new} of {truth}");
+    // A cycle takes a second, more where it comes late; here each name has burnt for longer.
     assert!(
-        (old - new).abs() <= 2.2,
+        (old - new).abs() <= 0.6 * truth,
         "equal halves, up to a cycle: {old} and {new}"
     );
 }
@@ -147,15 +148,15 @@ fn disk_bytes_are_those_of_the_kernel() {
         .arg(MEBIBYTES.to_string())
         .spawn();
     disk.reply();
-    let truth = process_truth::numbers(disk.pid(), "io");
     for (op, key) in [("read", "read_bytes"), ("write", "write_bytes")] {
-        let truth = truth[key] as f64;
-        assert!(
-            truth >= ((2 * MEBIBYTES) << 20) as f64,
-            "{key}: {truth}, not on a disk?"
-        );
         let labels = [("process", "diskuser"), ("user", "root"), ("op", op)];
         agent.await_scrape("disk bytes", PATIENCE, |scrape| {
+            // Read each time: code of its own that was evicted is fetched again.
+            let truth = process_truth::numbers(disk.pid(), "io")[key] as f64;
+            assert!(
+                truth >= ((2 * MEBIBYTES) << 20) as f64,
+                "{key}: {truth}, not on a disk?"
+            );
             let counted = scrape.sum("hostlens_process_disk_bytes_total", &labels);
             println!("{op}: {counted}, /proc/PID/io {truth}");
             (counted == truth)
@@ -163,6 +164,7 @@ fn disk_bytes_are_those_of_the_kernel() {
                 .ok_or(format!("{op} {counted} of {truth}"))
         });
     }
+    let truth = process_truth::numbers(disk.pid(), "io");
     disk.finish();
     agent.await_cycles(2);
     let all = [("process", "diskuser"), ("user", "root")];
@@ -203,15 +205,16 @@ fn descriptors_are_exact() {
 
 /// Compares every kind of memory of a process with its status, within 1 % or 4 pages.
 fn memory_agrees(agent: &Agent, process: &str, pid: u32) -> BTreeMap<String, u64> {
-    let truth = process_truth::numbers(pid, "status");
     agent.await_scrape("memory", PATIENCE, |scrape| {
+        // Read each time: the kernel takes pages away from whom does not use them.
+        let truths = process_truth::numbers(pid, "status");
         for (kind, key) in [
             ("anon", "RssAnon"),
             ("file", "RssFile"),
             ("shmem", "RssShmem"),
             ("swap", "VmSwap"),
         ] {
-            let truth = truth[key] as f64;
+            let truth = truths[key] as f64;
             let labels = [("process", process), ("user", "root"), ("type", kind)];
             let read = scrape.value("hostlens_process_memory_bytes", &labels)?;
             println!("{process} {kind}: {read}, {key} {truth}");
@@ -219,9 +222,8 @@ fn memory_agrees(agent: &Agent, process: &str, pid: u32) -> BTreeMap<String, u64
                 return Err(format!("{process} {kind}: {read} for {truth}"));
             }
         }
-        Ok(())
-    });
-    truth
+        Ok(truths)
+    })
 }
 
 fn mapping(program: &Path, arguments: &str) -> Workload {

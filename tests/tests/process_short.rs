@@ -6,10 +6,11 @@
     reason = "tests"
 )]
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use hostlens_tests::{
     agent::Agent,
+    deadline::{UNSEEN, some_attempt},
     host::{AGENT, Turn, offers, tool},
     scrape::Scrape,
     workload::{Names, Start, rounds},
@@ -19,58 +20,93 @@ use serde_json::Value;
 /// User that no host knows by name.
 const USER: u32 = 61_234;
 const USER_NAME: &str = "61234";
+/// What is counted of the processes of one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Counted {
+    cpu: f64,
+    started: f64,
+    exited: f64,
+}
+
+impl Counted {
+    fn of(scrape: &Scrape, process: &str) -> Self {
+        let labels = [("process", process), ("user", USER_NAME)];
+        Self {
+            cpu: cpu(scrape, process),
+            started: scrape.sum("hostlens_process_started_total", &labels),
+            exited: scrape.sum("hostlens_process_exited_total", &labels),
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            cpu: self.cpu - before.cpu,
+            started: self.started - before.started,
+            exited: self.exited - before.exited,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu + other.cpu,
+            started: self.started + other.started,
+            exited: self.exited + other.exited,
+        }
+    }
+}
 
 fn cpu(scrape: &Scrape, process: &str) -> f64 {
     let labels = [("process", process), ("user", USER_NAME)];
     scrape.sum("hostlens_process_cpu_seconds_total", &labels)
 }
 
-/// Runs a storm and expects its children's CPU time under `process`, within [99 %, 102 %].
+/// Fails with `words` unless `value` is in [`least`, `most`].
+fn within(words: &str, value: f64, least: f64, most: f64) -> Result<(), String> {
+    let words = format!("{words}: {value:.4} for {least:.4} to {most:.4}");
+    println!("  {words}");
+    (least..=most).contains(&value).then_some(()).ok_or(words)
+}
+
+/// Runs a storm and holds what is counted under the names of its parent `boss` and its children
+/// `process` against rusage: CPU time of both within [99 %, 102 %], starts and ends at least 99 %
+/// and not one too many. The names may be the same.
 ///
-/// `with_parent`: the children bear the name of the process that forks them, whose own CPU time
-/// then counts as well.
-fn storm_is_attributed(
-    agent: &Agent,
-    boss: &Path,
-    arguments: &str,
-    process: &str,
-    with_parent: bool,
-) {
+/// A child has its parent's name until it executes its program. A walk that meets it there books
+/// its start and what it used so far under that name, and as the parent waits meanwhile, there is
+/// at most one such child at a time.
+fn storm(agent: &Agent, boss: &Path, arguments: &str, process: &str) -> Result<(), String> {
+    let parent = boss.file_name().unwrap().to_str().unwrap();
+    let cycles = |scrape: &Scrape| scrape.value("hostlens_agent_cycles_total", &[]);
+    let before = agent.scrape();
     let mut storm = Start::new(boss, arguments).user(USER).spawn();
     let report = storm.reply();
-    let children = report["children"].as_u64().unwrap() as f64;
     let whole = storm.wait().cpu_seconds;
-    let truth = if with_parent { whole } else { seconds(&report) };
-    agent.await_scrape("CPU time of the storm", Duration::from_secs(20), |scrape| {
-        let counted = cpu(scrape, process);
-        (counted >= 0.99 * truth)
-            .then_some(())
-            .ok_or_else(|| format!("{process}: {counted} s of {truth} s"))
-    });
-    agent.await_cycles(3);
-    let scrape = agent.scrape();
-    let counted = cpu(&scrape, process);
-    println!(
-        "{process}: {counted:.4} s, rusage {truth:.4} s ({:.2} %)",
-        100.0 * counted / truth
-    );
-    assert!(
-        counted <= 1.02 * truth,
-        "{process}: {counted} s of {truth} s"
-    );
-    let labels = [("process", process), ("user", USER_NAME)];
-    let expected = children + f64::from(u8::from(with_parent));
-    for family in [
-        "hostlens_process_started_total",
-        "hostlens_process_exited_total",
-    ] {
-        let ended = scrape.sum(family, &labels);
-        println!("{process}: {family} {ended} of {expected}");
-        assert!(
-            (0.99 * expected..=1.01 * expected).contains(&ended),
-            "{family}: {ended}"
-        );
+    let walks = cycles(&agent.scrape())? - cycles(&before)? + 1.0;
+    let children = report["children"].as_f64().unwrap();
+    let truth = seconds(&report);
+    let [leaf, other] =
+        agent.settled(|scrape| [process, parent].map(|name| Counted::of(scrape, name)));
+    let leaf = leaf.since(Counted::of(&before, process));
+    let other = other.since(Counted::of(&before, parent));
+    println!("{process}: {leaf:?}, {parent}: {other:?}, rusage {truth} s of {whole} s");
+
+    let all = if process == parent {
+        leaf
+    } else {
+        leaf.and(other)
+    };
+    within("CPU time", all.cpu, 0.99 * whole, 1.02 * whole)?;
+    let processes = children + 1.0;
+    within("started", all.started, 0.99 * processes, processes)?;
+    within("exited", all.exited, 0.99 * processes, processes)?;
+    if process == parent {
+        return Ok(());
     }
+    within("exited by name", leaf.exited, 0.99 * children, children)?;
+    let early = (other.started - 1.0).max(0.0);
+    within("met before they had their name", early, 0.0, walks)?;
+    let least = 0.99 * truth - early * truth / children;
+    within("CPU time by name", leaf.cpu, least, 1.02 * truth)
 }
 
 fn seconds(report: &Value) -> f64 {
@@ -95,11 +131,15 @@ fn storms_are_attributed() {
     let rounds = rounds(5);
     let agent = Agent::start("--ebpf on");
     let burning = format!("storm 100 500 -- {} burn {rounds}", leaf.display());
-    storm_is_attributed(&agent, &boss, &burning, "stormleaf", false);
     let forking = format!("storm 100 500 --fork {rounds}");
-    storm_is_attributed(&agent, &forks, &forking, "stormfork", true);
     let idle = format!("storm 300 1500 -- {}", truly.display());
-    storm_is_attributed(&agent, &boss, &idle, "stormtrue", false);
+    for (boss, arguments, process) in [
+        (&boss, burning, "stormleaf"),
+        (&forks, forking, "stormfork"),
+        (&boss, idle, "stormtrue"),
+    ] {
+        some_attempt(process, UNSEEN, || storm(&agent, boss, &arguments, process));
+    }
 }
 
 /// Polling misses such processes, and says so.

@@ -6,11 +6,9 @@
     reason = "tests"
 )]
 
-use std::time::Duration;
-
 use hostlens_tests::{
     agent::run,
-    deadline::poll_until,
+    deadline::{PATIENCE, poll_until, some_attempt},
     host::{AGENT, Need, Turn, hostlens_path, offers},
     tmux::Terminal,
     traffic::{Server, client},
@@ -95,7 +93,7 @@ fn start_top(terminal: &Terminal, prefix: &str, arguments: &str) {
 
 /// Awaits the shell as it was left.
 fn shell_is_back(terminal: &Terminal) {
-    poll_until("the shell's screen", Duration::from_secs(20), || {
+    poll_until("the shell's screen", PATIENCE, || {
         (!terminal.in_alternate_screen())
             .then_some(())
             .ok_or_else(|| terminal.screen())
@@ -118,18 +116,15 @@ fn views_sorting_filter_and_resize() {
     terminal.type_text("echo left-here");
     terminal.press(&["Enter"]);
     start_top(&terminal, "", "");
+    // A share of the CPU takes two cycles to show, and the CPU is not the burner's alone.
     let screen = terminal.await_screen("processes", |screen| {
-        screen.contains("PROCESS") && screen.contains("topseenburn")
+        screen.contains("PROCESS")
+            && cell(screen, "CPU%", "topseenburn").is_some_and(|busy| busy > 1.0)
     });
     assert!(terminal.in_alternate_screen());
     for word in ["USER", "CPU", "Mem", "Load", "root"] {
         assert!(screen.contains(word), "no {word}:\n{screen}");
     }
-    let busy = cell(&screen, "CPU%", "topseenburn");
-    assert!(
-        busy.is_some_and(|busy| busy > 1.0),
-        "the burner at {busy:?} %:\n{screen}"
-    );
 
     // Two known lines, so that what else runs here does not matter.
     terminal.press(&["/"]);
@@ -247,6 +242,38 @@ fn list<'a>(object: &'a Value, key: &str) -> &'a Vec<Value> {
         .unwrap_or_else(|| panic!("no list {key} in {object}"))
 }
 
+/// The entry of a list that has these values.
+fn find<'a>(object: &'a Value, key: &str, values: &[(&str, &Value)]) -> Result<&'a Value, String> {
+    let mut all = list(object, key).iter();
+    all.find(|one| values.iter().all(|(name, value)| one[*name] == **value))
+        .ok_or_else(|| format!("{key} without {values:?}"))
+}
+
+/// Fails unless the scene with its server on `port` is all in this object.
+fn shows_the_scene(object: &Value, port: u16) -> Result<(), String> {
+    let fails = |what: &Value| Err(what.to_string());
+    let burner = find(object, "processes", &[("process", &"topseenburn".into())])?;
+    if burner["user"] != "root" || burner["cpu"].as_f64() <= Some(0.01) {
+        return fails(burner);
+    }
+    let mapper = find(object, "processes", &[("process", &"topseenmap".into())])?;
+    if mapper["memory_bytes"]["anon"].as_u64() < Some(700 << 20) {
+        return fails(mapper);
+    }
+    let (ip, port) = (Value::from(PEER), Value::from(port));
+    let remote = [("remote_ip", &ip), ("remote_port", &port)];
+    let peer = find(object, "peers", &remote)?;
+    if peer["direction"] != "outbound" || peer["rtt_seconds"]["p95"].as_f64() <= Some(0.0) {
+        return fails(peer);
+    }
+    let connections = list(object, "connections").iter();
+    let ours = connections.filter(|one| remote.iter().all(|(name, value)| one[*name] == **value));
+    let count = ours.count();
+    (count == 3)
+        .then_some(())
+        .ok_or_else(|| format!("{count} connections"))
+}
+
 #[test]
 fn json_holds_everything() {
     if !offers(&[AGENT]) {
@@ -254,49 +281,24 @@ fn json_holds_everything() {
     }
     let _turn = Turn::take();
     let scene = Scene::start();
-    let output = run(&["top", "--json", "-n", "2", "--interval", "1"], None);
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text.lines().count(), 2, "one object per line and cycle");
-    for text in text.lines() {
-        let object: Value = serde_json::from_str(text).expect("JSON");
-        assert!(
-            object["overview"]["cpus"].as_u64() > Some(0),
-            "{}",
-            object["overview"]
-        );
-        let burner = list(&object, "processes")
-            .iter()
-            .find(|process| process["process"] == "topseenburn")
-            .expect("the burner");
-        assert_eq!(burner["user"], "root");
-        assert!(burner["cpu"].as_f64() > Some(0.01), "{burner}");
-        let mapper = list(&object, "processes")
-            .iter()
-            .find(|process| process["process"] == "topseenmap")
-            .expect("the mapper");
-        assert!(
-            mapper["memory_bytes"]["anon"].as_u64() >= Some(700 << 20),
-            "{mapper}"
-        );
-        let port = Value::from(scene.server.port);
-        let peer = list(&object, "peers")
-            .iter()
-            .find(|peer| peer["remote_ip"] == PEER && peer["remote_port"] == port)
-            .expect("the peer");
-        assert_eq!(peer["direction"], "outbound");
-        assert!(peer["rtt_seconds"]["p95"].as_f64() > Some(0.0), "{peer}");
-        let connections: Vec<_> = list(&object, "connections")
-            .iter()
-            .filter(|one| one["remote_ip"] == PEER && one["remote_port"] == port)
+    // In a cycle that came too early, the scene may have done nothing yet.
+    some_attempt("a whole object", 3, || {
+        let output = run(&["top", "--json", "-n", "3", "--interval", "1"], None);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let objects: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
             .collect();
-        assert_eq!(connections.len(), 3, "{connections:?}");
-        assert!(!list(&object, "sources").is_empty());
-    }
+        assert_eq!(objects.len(), 3, "one object per line and cycle");
+        for object in &objects {
+            let overview = &object["overview"];
+            assert!(overview["cpus"].as_u64() > Some(0), "{overview}");
+            assert!(!list(object, "sources").is_empty());
+        }
+        shows_the_scene(&objects[2], scene.server.port)
+    });
 }
 
 #[test]

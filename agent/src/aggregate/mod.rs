@@ -22,7 +22,7 @@ mod store;
 mod tcp;
 mod window;
 
-pub use dns::{DNS_BUDGET, DnsConfig, DnsTable};
+pub use dns::{DnsConfig, DnsTable};
 pub use listener::{ListenerConfig, ListenerTable};
 pub use networks::{NetworkError, Networks, OwnNetwork};
 pub use process::{ProcessCaps, ProcessConfig, ProcessTable};

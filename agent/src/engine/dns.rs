@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::options::EngineOptions;
+use super::{options::EngineOptions, part::Part};
 use crate::{
-    aggregate::{DNS_BUDGET, DnsConfig, DnsTable, Owners},
+    aggregate::{DnsConfig, DnsTable, Owners},
     clock::Moment,
     collect::dns::{Lookup, Matcher, af_packet::AfPacket, bpf, bpf::DnsBpf},
     kernel::Kernel,
-    model::{BirthGate, Budget, DnsRow, Lost, MapFill, ProgramStatus, SourceStatus},
+    model::{BirthGate, Budget, DnsRow, Lost, MapFill, ProgramStatus, SourceStatus, budget},
 };
 
 /// Window of the quantiles.
@@ -47,7 +47,7 @@ impl DnsStage {
             refused,
             matcher: Matcher::default(),
             table: DnsTable::new(DnsConfig {
-                budget: options.label_sets(DNS_BUDGET),
+                budget: options.label_sets(budget::ASKERS),
                 window: WINDOW,
                 retention: options.retention,
             }),
@@ -83,9 +83,10 @@ impl DnsStage {
     pub fn rows(&mut self, sequence: u64, gate: BirthGate) -> Vec<DnsRow> {
         self.table.rows(sequence, gate)
     }
+}
 
-    /// The source of the signal.
-    pub fn sources(&self) -> Vec<SourceStatus> {
+impl Part for DnsStage {
+    fn sources(&self) -> Vec<SourceStatus> {
         vec![SourceStatus {
             signal: "dns",
             source: match &self.source {
@@ -97,8 +98,7 @@ impl DnsStage {
         }]
     }
 
-    /// Programs, those of refused objects included.
-    pub fn programs(&self) -> Vec<ProgramStatus> {
+    fn programs(&self) -> Vec<ProgramStatus> {
         let mut programs = match &self.source {
             Source::Bpf(source) => source.programs(),
             _ => Vec::new(),
@@ -107,8 +107,7 @@ impl DnsStage {
         programs
     }
 
-    /// Losses.
-    pub fn lost(&self) -> Vec<Lost> {
+    fn lost(&self) -> Vec<Lost> {
         let (packets, malformed) = match &self.source {
             Source::Bpf(source) => (source.lost(), source.malformed()),
             Source::Packet(source) => (source.dropped(), source.malformed()),
@@ -124,8 +123,7 @@ impl DnsStage {
         lost
     }
 
-    /// Fill of the ring buffer and of what waits for answers.
-    pub fn maps(&self) -> Vec<MapFill> {
+    fn maps(&self) -> Vec<MapFill> {
         let mut maps = vec![MapFill {
             map: "dns_pending",
             used: self.matcher.waiting() as u64,
@@ -137,13 +135,11 @@ impl DnsStage {
         maps
     }
 
-    /// Budgets.
-    pub fn budgets(&self) -> Vec<Budget> {
+    fn budgets(&self) -> Vec<Budget> {
         self.table.budgets()
     }
 
-    /// Label sets held at 0.
-    pub fn held(&self) -> u64 {
+    fn held(&self) -> u64 {
         self.table.held()
     }
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    options::EngineOptions, process::ProcessStage, stages::Stages, tcp::TcpStage,
+    options::EngineOptions, part::Part, process::ProcessStage, stages::Stages, tcp::TcpStage,
     tcp_source::DoorPoll,
 };
 use crate::{
@@ -28,6 +28,10 @@ pub struct DoorStage {
     table: ListenerTable,
     /// How the last poll went.
     polled: DoorPoll,
+    /// Why it was less than one of all listeners.
+    partial: Option<String>,
+    /// Listeners and refusals come from kernel programs, if they come at all.
+    by_kernel: bool,
     listen: ListenSettings,
     holders: HolderFinder,
     tasks: TaskSampler,
@@ -49,6 +53,8 @@ impl DoorStage {
                 retention: options.retention,
             }),
             polled: DoorPoll::default(),
+            partial: None,
+            by_kernel: false,
             listen: ListenSettings::default(),
             holders: HolderFinder::default(),
             tasks: TaskSampler::default(),
@@ -66,10 +72,9 @@ impl DoorStage {
         let start = Instant::now();
         let at = Moment::now();
         self.table.begin_poll(at);
-        for (listener, process) in tcp.take_accepts() {
-            self.table.note_accept(listener, process);
-        }
         self.polled = tcp.poll_door(&mut self.table);
+        self.partial = tcp.listeners_partial();
+        self.by_kernel = tcp.by_kernel();
         for accept in tcp.accepts() {
             self.table.note_accept(accept.listener, accept.tgid);
         }
@@ -146,10 +151,10 @@ impl DoorStage {
     pub fn settings(&self) -> ListenSettings {
         self.listen
     }
+}
 
-    /// Sources of listeners, of refusals and of who accepts; `by_kernel`: the first two come from
-    /// kernel programs, if they come at all.
-    pub fn sources(&self, by_kernel: bool) -> Vec<SourceStatus> {
+impl Part for DoorStage {
+    fn sources(&self) -> Vec<SourceStatus> {
         let (unreadable, left) = (self.holders.unreadable(), self.holders.left_out());
         let acceptors = if unreadable > 0 {
             Some(format!(
@@ -159,7 +164,8 @@ impl DoorStage {
             (left > 0).then(|| format!("{left} processes are left to the next cycles"))
         };
         let source = |degraded: &Option<String>, kernel: &'static str, other: &'static str| match (
-            degraded, by_kernel,
+            degraded,
+            self.by_kernel,
         ) {
             (Some(_), _) => "absent",
             (None, true) => kernel,
@@ -170,7 +176,7 @@ impl DoorStage {
             SourceStatus {
                 signal: "tcp_listeners",
                 source: source(listeners, "bpf_listeners", "sock_diag"),
-                degraded: listeners.clone(),
+                degraded: listeners.clone().or_else(|| self.partial.clone()),
             },
             SourceStatus {
                 signal: "tcp_refused",
@@ -185,21 +191,18 @@ impl DoorStage {
         ]
     }
 
-    /// Losses.
-    pub fn lost(&self) -> Vec<Lost> {
+    fn lost(&self) -> Vec<Lost> {
         vec![Lost {
             what: "listener_tasks",
             count: self.tasks.left_out(),
         }]
     }
 
-    /// Budgets.
-    pub fn budgets(&self) -> Vec<Budget> {
+    fn budgets(&self) -> Vec<Budget> {
         self.table.budgets()
     }
 
-    /// Label sets held at 0.
-    pub fn held(&self) -> u64 {
+    fn held(&self) -> u64 {
         self.table.held()
     }
 }

@@ -1,17 +1,18 @@
 //! Drives the flow once per cycle: sources → aggregate → snapshot. One thread does all of it, so
 //! nothing here is locked; what others see is the published snapshot.
 
-mod accepts;
 mod connect;
 mod cross_check;
 mod dns;
 mod door;
 mod options;
 mod own;
+mod part;
 mod process;
 mod runner;
 mod stages;
 mod tcp;
+mod tcp_report;
 mod tcp_source;
 
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::{
     clock::Moment,
     collect::{host::overview::OverviewReader, tcp::ack},
     kernel::{self, Kernel},
-    model::{BirthGate, Lost, Snapshot},
+    model::{BirthGate, Snapshot},
 };
 
 pub use options::{EbpfMode, EngineOptions, RttSource};
@@ -32,6 +33,7 @@ use cross_check::CrossChecks;
 use dns::DnsStage;
 use door::DoorStage;
 use own::OwnReader;
+use part::Part;
 use process::ProcessStage;
 use stages::Stages;
 use tcp::TcpStage;
@@ -104,8 +106,7 @@ impl Engine {
     }
 
     fn refuse_fallbacks(&self) -> anyhow::Result<()> {
-        let sources = self.tcp.sources().into_iter().chain(self.process.sources());
-        for source in sources {
+        for source in self.parts().flat_map(Part::sources) {
             if let (true, Some(why)) = (
                 source.signal.ends_with("live")
                     || source.signal.ends_with("ended")
@@ -120,6 +121,13 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// All parts, in the order in which their signals are listed.
+    fn parts(&self) -> impl Iterator<Item = &dyn Part> {
+        let always: [&dyn Part; 3] = [&self.tcp, &self.door, &self.process];
+        let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
+        always.into_iter().chain(dns)
     }
 
     /// Takes over what ended since the last call and polls listeners; to be called often enough
@@ -181,35 +189,13 @@ impl Engine {
         own.cycles = self.sequence;
         own.failed_cycles = self.failed_cycles;
         own.stages = self.stages.finish();
-        own.sources = self.tcp.sources();
-        own.sources.extend(self.door.sources(self.tcp.by_kernel()));
-        own.sources.extend(self.process.sources());
-        own.programs = self.tcp.programs();
-        own.programs.extend(self.process.programs());
-        let lost = self.tcp.lost().into_iter().chain(self.process.lost());
-        own.lost = merged(lost.chain(self.door.lost()));
-        own.maps = self
-            .tcp
-            .maps()
-            .into_iter()
-            .chain(self.process.maps())
-            .collect();
-        own.budgets = self.tcp.budgets();
-        own.budgets.extend(self.door.budgets());
-        own.budgets.extend(self.process.budgets());
+        for part in self.parts() {
+            part::report(part, &mut own);
+        }
         own.cross_checks = self.checks.results();
         own.scope = self.tcp.scope();
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();
-        own.held_series_sets = self.tcp.held() + self.door.held() + self.process.held();
-        if let Some(dns) = &self.dns {
-            own.sources.extend(dns.sources());
-            own.programs.extend(dns.programs());
-            own.lost = merged(own.lost.into_iter().chain(dns.lost()));
-            own.maps.extend(dns.maps());
-            own.budgets.extend(dns.budgets());
-            own.held_series_sets += dns.held();
-        }
         Snapshot {
             interval,
             host,
@@ -229,16 +215,4 @@ impl Engine {
             ..Snapshot::empty(self.sequence, at.wall)
         }
     }
-}
-
-/// One entry for each cause of loss.
-fn merged(losses: impl Iterator<Item = Lost>) -> Vec<Lost> {
-    let mut all: Vec<Lost> = Vec::new();
-    for loss in losses {
-        match all.iter_mut().find(|known| known.what == loss.what) {
-            Some(known) => known.count += loss.count,
-            None => all.push(loss),
-        }
-    }
-    all
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{options::EngineOptions, stages::Stages};
+use super::{options::EngineOptions, part::Part, stages::Stages};
 use crate::{
     aggregate::{ProcessCaps, ProcessConfig, ProcessTable, WalkOutcome},
     clock::Moment,
@@ -204,8 +204,19 @@ impl ProcessStage {
         &self.hints
     }
 
-    /// Sources of the process signals.
-    pub fn sources(&self) -> Vec<SourceStatus> {
+    /// Living processes.
+    pub fn tracked(&self) -> u64 {
+        self.table.tracked()
+    }
+
+    /// Processes whose memory was never read.
+    pub fn memory_pending(&self) -> u64 {
+        self.table.memory_pending()
+    }
+}
+
+impl Part for ProcessStage {
+    fn sources(&self) -> Vec<SourceStatus> {
         let walks = self.live_degraded.is_none();
         let ends = self.ended_degraded.is_none();
         vec![
@@ -237,16 +248,14 @@ impl ProcessStage {
         ]
     }
 
-    /// Programs.
-    pub fn programs(&self) -> Vec<ProgramStatus> {
+    fn programs(&self) -> Vec<ProgramStatus> {
         self.bpf
             .as_ref()
             .map(ProcessBpf::programs)
             .unwrap_or_default()
     }
 
-    /// Losses.
-    pub fn lost(&self) -> Vec<Lost> {
+    fn lost(&self) -> Vec<Lost> {
         let mut lost = self.table.lost_detail();
         if let Some(source) = &self.bpf {
             lost.push(Lost {
@@ -261,8 +270,7 @@ impl ProcessStage {
         lost
     }
 
-    /// Fill of ring buffers.
-    pub fn maps(&self) -> Vec<MapFill> {
+    fn maps(&self) -> Vec<MapFill> {
         self.bpf
             .as_ref()
             .map(ProcessBpf::fill)
@@ -270,23 +278,11 @@ impl ProcessStage {
             .collect()
     }
 
-    /// Budgets.
-    pub fn budgets(&self) -> Vec<Budget> {
+    fn budgets(&self) -> Vec<Budget> {
         self.table.budgets()
     }
 
-    /// Label sets held at 0.
-    pub fn held(&self) -> u64 {
+    fn held(&self) -> u64 {
         self.table.held()
-    }
-
-    /// Living processes.
-    pub fn tracked(&self) -> u64 {
-        self.table.tracked()
-    }
-
-    /// Processes whose memory was never read.
-    pub fn memory_pending(&self) -> u64 {
-        self.table.memory_pending()
     }
 }

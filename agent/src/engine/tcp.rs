@@ -5,7 +5,6 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use super::{
-    accepts::Accepts,
     connect::ConnectStage,
     options::{EngineOptions, RttSource},
     stages::Stages,
@@ -28,8 +27,8 @@ use crate::{
     },
     kernel::Kernel,
     model::{
-        BirthGate, Budget, ConnectionRow, FailureRow, Lost, MapFill, PeerRow, PortUseRow,
-        ProgramStatus, Scope, ServiceRow, SourceStatus, UpstreamRow,
+        BirthGate, ConnectionRow, FailureRow, PeerRow, PortUseRow, ProgramStatus, Scope,
+        ServiceRow, UpstreamRow,
     },
 };
 
@@ -40,35 +39,33 @@ const RETRY: Duration = Duration::from_secs(60);
 
 /// The TCP half of a cycle.
 pub struct TcpStage {
-    source: Source,
+    pub(super) source: Source,
     /// Why a better source is not used.
-    degraded: Option<String>,
+    pub(super) degraded: Option<String>,
     /// Programs of objects that were tried and not used.
-    refused: Vec<ProgramStatus>,
+    pub(super) refused: Vec<ProgramStatus>,
     /// Attempts to connect that fail before anything is sent.
-    connect: ConnectStage,
+    pub(super) connect: ConnectStage,
     /// Why sockets older than the programs have no owner.
-    owners_unknown: Option<String>,
-    table: TcpTable,
-    /// See [`Accepts`].
-    accepts: Vec<(u64, u32)>,
+    pub(super) owners_unknown: Option<String>,
+    pub(super) table: TcpTable,
     settings: SettingsCache,
     finder: Finder,
     namespaces: Vec<Namespace>,
     /// Namespaces that could not be read: why, and when it was last tried.
-    unreadable: FxHashMap<u32, (String, Moment)>,
+    pub(super) unreadable: FxHashMap<u32, (String, Moment)>,
     time_wait: TimeWaitCollector,
-    time_wait_failed: Option<String>,
+    pub(super) time_wait_failed: Option<String>,
     /// TIME_WAIT sockets left out, over all cycles, as too many were held.
-    time_wait_lost: u64,
-    malformed: u64,
+    pub(super) time_wait_lost: u64,
+    pub(super) malformed: u64,
     /// The source does not tell of refusals: their number is bounded by other means.
     refusals_unseen: bool,
     refused_bound: RefusedBound,
     /// Histograms of every acknowledgement, if asked for and to be had.
-    ack: Option<Box<AckHistograms>>,
+    pub(super) ack: Option<Box<AckHistograms>>,
     /// Why they are not, if asked for.
-    no_ack: Option<String>,
+    pub(super) no_ack: Option<String>,
 }
 
 impl TcpStage {
@@ -102,7 +99,6 @@ impl TcpStage {
                 ends: !matches!(source, Source::Diag(_)),
                 process_label: options.tcp_process_label,
             }),
-            accepts: Vec::new(),
             source,
             degraded,
             refused,
@@ -127,10 +123,7 @@ impl TcpStage {
 
     /// Takes over connections that ended since the last call; `owners` knows whose they were.
     pub fn drain(&mut self, owners: &dyn Owners) {
-        self.source.drain(&mut Accepts {
-            sink: &mut self.table,
-            noted: &mut self.accepts,
-        });
+        self.source.drain(&mut self.table);
         self.connect.drain(&self.namespaces, &mut self.table);
         // The cycle asks after its walk over processes; until then a process that has just
         // executed another program would be named by what it was before.
@@ -142,11 +135,6 @@ impl TcpStage {
     /// Who accepted which listener's connections since the last call.
     pub fn accepts(&mut self) -> impl Iterator<Item = Accept> {
         self.table.accepts()
-    }
-
-    /// Listener and process of each connection that was seen accepted since the last call.
-    pub fn take_accepts(&mut self) -> impl Iterator<Item = (u64, u32)> {
-        self.accepts.drain(..)
     }
 
     /// Listeners as they stand, and refusals since the last call; several times a second.
@@ -322,6 +310,11 @@ impl TcpStage {
         &self.settings
     }
 
+    /// Why the last poll of the door was less than one of all listeners.
+    pub fn listeners_partial(&self) -> Option<String> {
+        self.source.listeners_degraded()
+    }
+
     /// Facts come from kernel programs.
     pub fn by_kernel(&self) -> bool {
         !matches!(self.source, Source::Diag(_))
@@ -330,112 +323,6 @@ impl TcpStage {
     /// Namespaces found in the last cycle.
     pub fn namespaces(&self) -> &[Namespace] {
         &self.namespaces
-    }
-
-    /// Sources of the TCP signals.
-    pub fn sources(&self) -> Vec<SourceStatus> {
-        let (live, ended) = match &self.source {
-            Source::Storage(_) => ("bpf_sk_storage", "bpf_inet_sock_set_state"),
-            Source::Hash(_) => ("bpf_iter_tcp", "bpf_inet_sock_set_state"),
-            Source::Diag(_) => ("sock_diag", "absent"),
-        };
-        let beyond = self.unreadable.values().next().map(|(why, _)| {
-            format!(
-                "{} network namespaces not read: {why}",
-                self.unreadable.len()
-            )
-        });
-        let reasons = [
-            self.degraded.clone(),
-            beyond,
-            self.source.listeners_degraded(),
-        ];
-        let reasons: Vec<String> = reasons.into_iter().flatten().collect();
-        let degraded = (!reasons.is_empty()).then(|| reasons.join("; "));
-        let ended_degraded = match &self.source {
-            Source::Diag(_) => Some(format!(
-                "connections that open and close between two cycles are not seen, nor how any \
-                 connection ends: {}",
-                self.degraded.as_deref().unwrap_or("no kernel programs")
-            )),
-            _ => None,
-        };
-        vec![
-            SourceStatus {
-                signal: "tcp_live",
-                source: live,
-                degraded,
-            },
-            SourceStatus {
-                signal: "tcp_ended",
-                source: ended,
-                degraded: ended_degraded,
-            },
-            self.connect.source(),
-            SourceStatus {
-                signal: "tcp_rtt",
-                source: match &self.ack {
-                    Some(_) => "bpf_tcp_probe",
-                    None => live,
-                },
-                degraded: self.no_ack.clone(),
-            },
-            SourceStatus {
-                signal: "tcp_time_wait",
-                source: "sock_diag",
-                degraded: self.time_wait_failed.clone(),
-            },
-            self.source.owner_status(self.owners_unknown.as_deref()),
-        ]
-    }
-
-    /// Programs, those of refused objects included.
-    pub fn programs(&self) -> Vec<ProgramStatus> {
-        let mut programs = self.source.programs();
-        programs.extend(self.connect.programs());
-        programs.extend(self.refused.iter().cloned());
-        programs
-    }
-
-    /// Losses.
-    pub fn lost(&self) -> Vec<Lost> {
-        let mut lost = self.table.lost_detail();
-        lost.push(Lost {
-            what: "time_wait",
-            count: self.time_wait_lost,
-        });
-        if let Some(ack) = &self.ack {
-            lost.push(Lost {
-                what: "rtt_ack",
-                count: ack.lost(),
-            });
-        }
-        lost.extend(self.connect.lost());
-        let malformed = self.malformed + self.source.ends().map_or(0, |ends| ends.malformed());
-        lost.push(Lost {
-            what: "malformed",
-            count: malformed,
-        });
-        lost.extend(self.source.door_lost());
-        lost
-    }
-
-    /// Fill of ring buffers.
-    pub fn maps(&self) -> Vec<MapFill> {
-        let ends = self.source.ends().map(|ends| ends.fill());
-        let ack = self.ack.as_ref().map(|ack| ack.fill());
-        let maps = ends.into_iter().chain(self.source.door_fill());
-        maps.chain(ack).chain(self.connect.map()).collect()
-    }
-
-    /// Budgets.
-    pub fn budgets(&self) -> Vec<Budget> {
-        self.table.budgets()
-    }
-
-    /// Label sets held at 0.
-    pub fn held(&self) -> u64 {
-        self.table.held()
     }
 
     /// How far this signal sees.

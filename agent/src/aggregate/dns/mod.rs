@@ -10,9 +10,6 @@ use std::time::Duration;
 
 pub use table::DnsTable;
 
-/// Label sets of askers and their resolvers by name.
-pub const DNS_BUDGET: usize = 100;
-
 /// How lookups are grouped and for how long groups are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct DnsConfig {

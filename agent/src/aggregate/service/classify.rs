@@ -12,8 +12,9 @@ use crate::model::{AbortCause, CloseReason, ConnectError};
 /// |---|---|---|
 /// | `ECONNRESET`, `EPIPE` | any | the peer reset it |
 /// | `ETIMEDOUT`, or the soft error that took its place (`tcp_write_err()`) | any | the peer fell silent |
+/// | 0 | any, bytes unread | closed here, which reset it (`__tcp_close()`) |
 /// | 0 | `FIN_WAIT2`, `CLOSING`, `LAST_ACK` | closed by both |
-/// | 0 | earlier | cut off from this side: nobody had accepted it, bytes were unread (`__tcp_close()`), or it was disconnected (`tcp_disconnect()`: `SO_LINGER` 0, `AF_UNSPEC`) |
+/// | 0 | earlier | cut off from this side: nobody had accepted it, or it was disconnected (`tcp_disconnect()`: `SO_LINGER` 0, `AF_UNSPEC`) |
 /// | another | any | cut off from this side (`tcp_abort()`) |
 pub fn close_reason(record: &SockRecord) -> (CloseReason, Option<AbortCause>) {
     match record.error {
@@ -27,21 +28,22 @@ pub fn close_reason(record: &SockRecord) -> (CloseReason, Option<AbortCause>) {
 
 fn closed_here(record: &SockRecord) -> (CloseReason, Option<AbortCause>) {
     let has = |flag| record.flags & flag != 0;
+    let open = matches!(
+        record.old_state,
+        tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT
+    );
+    let inbound = record.direction == Direction::Inbound as u8;
+    if open && inbound && !has(SockFlags::ACCEPTED) {
+        return (CloseReason::ResetSent, Some(AbortCause::NeverAccepted));
+    }
+    // Closing a socket with bytes unread resets the connection, half closed by `shutdown()` or
+    // not. What may still be read is not counted here (`SockFlags::UNREAD_LATER`).
+    if record.unread > 0 {
+        return (CloseReason::AbortedUnread, Some(AbortCause::Unread));
+    }
     match record.old_state {
-        tcp_state::ESTABLISHED | tcp_state::CLOSE_WAIT => {
-            let inbound = record.direction == Direction::Inbound as u8;
-            if inbound && !has(SockFlags::ACCEPTED) {
-                (CloseReason::ResetSent, Some(AbortCause::NeverAccepted))
-            } else if record.unread > 0 {
-                (CloseReason::AbortedUnread, Some(AbortCause::Unread))
-            } else {
-                (CloseReason::ResetSent, Some(AbortCause::Linger))
-            }
-        }
+        _ if open => (CloseReason::ResetSent, Some(AbortCause::Linger)),
         // Half closed by `shutdown()`, then cut off.
-        tcp_state::FIN_WAIT1 if record.unread > 0 => {
-            (CloseReason::AbortedUnread, Some(AbortCause::Unread))
-        }
         tcp_state::FIN_WAIT1 => {
             let cause = has(SockFlags::LINGER).then_some(AbortCause::Linger);
             (CloseReason::ResetSent, cause)
@@ -151,6 +153,16 @@ mod tests {
             ),
             (
                 (FIN_WAIT1, 0, 0, OUT, ACCEPTED, 9),
+                aborted,
+                Some(AbortCause::Unread),
+            ),
+            (
+                (FIN_WAIT2, 0, 0, OUT, ACCEPTED, 9),
+                aborted,
+                Some(AbortCause::Unread),
+            ),
+            (
+                (LAST_ACK, 0, 0, IN, ACCEPTED, 9),
                 aborted,
                 Some(AbortCause::Unread),
             ),

@@ -57,3 +57,35 @@ impl TcpTable {
         self.accepts.0.drain(..)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_read_from_a_listeners_connection_is_noted() {
+        let read = SockRecord {
+            listener: 5,
+            owner_tgid: 7,
+            flags: SockFlags::OWNER_READ | SockFlags::ACCEPTED,
+            ..SockRecord::default()
+        };
+        let mut accepts = Accepts::default();
+        let unread = SockRecord {
+            flags: SockFlags::ACCEPTED,
+            ..read
+        };
+        let outbound = SockRecord {
+            listener: 0,
+            ..read
+        };
+        for record in [read, unread, outbound] {
+            accepts.note(&record);
+        }
+        let one = Accept {
+            listener: 5,
+            tgid: 7,
+        };
+        assert_eq!(accepts.0, [one]);
+    }
+}

@@ -92,10 +92,11 @@ pub unsafe fn acked(maps: &(impl RttMaps + Sockets), sk: *const u8) {
         return;
     }
     state.end_seq = end_seq;
-    if state.guessed != 0 && state.guessed != maps.listeners() {
-        if let Some(known) = maps.get(sk) {
-            decide(maps, known, state);
-        }
+    if state.guessed != 0
+        && state.guessed != maps.listeners()
+        && let Some(known) = maps.get(sk)
+    {
+        decide(maps, known, state);
     }
     // SAFETY: `tp` is a `struct tcp_sock`.
     let rtt_us: u32 = unsafe { member(tp, &at::TP_RACK_RTT_US) };
@@ -140,13 +141,10 @@ fn decide(maps: &impl RttMaps, known: &SockState, state: &mut AckState) {
             listen.addr = bytes(ANY_V6);
         }
     } else if known.direction != Direction::Outbound as u8 {
-        match bound(maps, &listen) {
-            Some(addr) => {
-                inbound = true;
-                listen.addr = addr;
-            }
-            // Not among those known: the connection's own address.
-            None => {}
+        // Not among those known: the connection's own address.
+        if let Some(addr) = bound(maps, &listen) {
+            inbound = true;
+            listen.addr = addr;
         }
     }
     let guess = known.direction == Direction::Unknown as u8 && !inbound;

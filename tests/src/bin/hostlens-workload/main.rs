@@ -14,6 +14,7 @@ mod dns;
 mod door;
 mod hold;
 mod net;
+mod puppet;
 mod serve;
 mod storm;
 
@@ -39,6 +40,8 @@ enum Work {
     Attempt(attempt::Attempt),
     /// Accept connections and read them to their end; prints the port.
     Sink { address: std::net::IpAddr },
+    /// Do with sockets what each line of standard input says.
+    Puppet,
     /// Answer lookups.
     Resolve(dns::Resolve),
     /// Look names up.
@@ -87,6 +90,7 @@ fn main() {
         Work::Fan(work) => work.run(),
         Work::Attempt(work) => work.run(),
         Work::Sink { address } => attempt::sink(address),
+        Work::Puppet => puppet::Puppet::default().run(),
         Work::Resolve(work) => work.run(),
         Work::Ask(work) => work.run(),
         Work::Door(work) => work.run(),

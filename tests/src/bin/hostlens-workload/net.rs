@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -83,6 +83,9 @@ pub struct Short {
     /// How many live at once.
     #[arg(long, default_value_t = 30)]
     parallel: u32,
+    /// Connections per second at most.
+    #[arg(long)]
+    rate: Option<f64>,
 }
 
 impl Short {
@@ -90,25 +93,32 @@ impl Short {
     /// 200 + i % 70.
     pub fn run(&self) {
         let next = AtomicU32::new(0);
+        let begun = Instant::now();
         let sums = thread::scope(|scope| {
             let workers: Vec<_> = (0..self.parallel)
-                .map(|_| scope.spawn(|| self.work(&next)))
+                .map(|_| scope.spawn(|| self.work(&next, begun)))
                 .collect();
             workers
                 .into_iter()
                 .map(|worker| worker.join().expect("a worker"))
                 .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
         });
-        println!("{}", totals(self.count as usize, sums.0, sums.1));
+        let mut report = totals(self.count as usize, sums.0, sums.1);
+        report["seconds"] = begun.elapsed().as_secs_f64().into();
+        println!("{report}");
         hold_on();
     }
 
-    fn work(&self, next: &AtomicU32) -> (u64, u64) {
+    fn work(&self, next: &AtomicU32, begun: Instant) -> (u64, u64) {
         let (mut sent, mut received) = (0, 0);
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= self.count {
                 return (sent, received);
+            }
+            if let Some(rate) = self.rate {
+                let due = begun + Duration::from_secs_f64(f64::from(number) / rate);
+                thread::sleep(due.saturating_duration_since(Instant::now()));
             }
             let (request, reply) = (100 + number % 50, 200 + number % 70);
             let mut connection = connect(self.server, None, 0);

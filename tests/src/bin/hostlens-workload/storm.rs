@@ -2,19 +2,20 @@
 
 use std::{
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use clap::Args;
 use nix::{
+    errno::Errno,
     sys::{
         resource::{UsageWho, getrusage},
         time::TimeValLike,
-        wait::waitpid,
+        wait::{WaitPidFlag, WaitStatus, waitpid},
     },
-    unistd::{ForkResult, Pid, fork},
+    unistd::{ForkResult, fork},
 };
 
 use crate::cpu::burn;
@@ -33,59 +34,65 @@ pub struct Storm {
     program: Vec<PathBuf>,
 }
 
-enum Kid {
-    Executed(Child),
-    Forked(Pid),
-}
-
 impl Storm {
     /// Starts all, waits for all, prints what they used.
     pub fn run(&self) {
         let start = Instant::now();
-        let mut kids = Vec::new();
+        let mut reaped = 0;
         for number in 0..self.count {
             let due = start + Duration::from_secs_f64(f64::from(number) / self.rate);
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            kids.push(self.start_one());
-            // Reap what is surely done; the last few follow below.
-            if kids.len() > 50 {
-                kids.drain(..25).for_each(reap);
+            self.start_one();
+            // As soon as they end: the kernel frees those that are reaped together in one go.
+            while reap(Some(WaitPidFlag::WNOHANG)) {
+                reaped += 1;
             }
         }
-        kids.drain(..).for_each(reap);
+        while reaped < self.count {
+            reaped += u32::from(reap(None));
+        }
         report(self.count);
     }
 
-    fn start_one(&self) -> Kid {
+    #[expect(
+        clippy::zombie_processes,
+        reason = "whoever ends first is waited for by `reap`"
+    )]
+    fn start_one(&self) {
         if let Some(rounds) = self.fork {
-            return Kid::Forked(fork_one(rounds));
+            fork_one(rounds);
+            return;
         }
         let (program, arguments) = self.program.split_first().expect("a program to execute");
-        let child = Command::new(program)
+        Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .expect("start a child");
-        Kid::Executed(child)
     }
 }
 
 /// Forks `children` processes as fast as possible, at most a few hundred at once.
 pub fn bomb(children: u32, rounds: u64) {
-    const AT_ONCE: usize = 400;
-    let mut kids = Vec::new();
+    const AT_ONCE: u32 = 400;
+    let mut alive = 0;
     for _ in 0..children {
-        kids.push(Kid::Forked(fork_one(rounds)));
-        if kids.len() >= AT_ONCE {
-            kids.drain(..).for_each(reap);
+        fork_one(rounds);
+        alive += 1;
+        if alive >= AT_ONCE {
+            while alive > 0 {
+                alive -= u32::from(reap(None));
+            }
         }
     }
-    kids.drain(..).for_each(reap);
+    while alive > 0 {
+        alive -= u32::from(reap(None));
+    }
     report(children);
 }
 
-fn fork_one(rounds: u64) -> Pid {
+fn fork_one(rounds: u64) {
     // SAFETY: this process has one thread; the child only counts and exits.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Child => {
@@ -93,14 +100,17 @@ fn fork_one(rounds: u64) -> Pid {
             // SAFETY: ends the child without running the parent's exit handlers.
             unsafe { libc::_exit(0) }
         }
-        ForkResult::Parent { child } => child,
+        ForkResult::Parent { .. } => {}
     }
 }
 
-fn reap(kid: Kid) {
-    match kid {
-        Kid::Executed(mut child) => assert!(child.wait().expect("wait").success()),
-        Kid::Forked(pid) => drop(waitpid(pid, None).expect("waitpid")),
+/// Waits for a child that ended well, whichever it is; `false` if none has ended, with WNOHANG.
+fn reap(how: Option<WaitPidFlag>) -> bool {
+    match waitpid(None, how) {
+        Ok(WaitStatus::Exited(_, 0)) => true,
+        Ok(WaitStatus::StillAlive) => false,
+        Err(Errno::ECHILD) if how.is_some() => false,
+        other => panic!("a child ended with {other:?}"),
     }
 }
 

@@ -406,3 +406,32 @@ fn an_owner_that_a_poll_finds_late_is_given_what_it_opened() {
         (1, (1, 0, 1))
     );
 }
+
+/// A connection is accepted once, whether a walk or its end is the first to show who read from it;
+/// one that was there before is left out.
+#[test]
+fn an_accept_is_told_once() {
+    let mut rig = Rig::new(100);
+    let inbound = |id: u64, born_ns| SockRecord {
+        born_ns,
+        direction: Direction::Inbound as u8,
+        listener: 5,
+        owner_tgid: 7,
+        ..socket(id)
+    };
+    let read = |record: SockRecord| SockRecord {
+        flags: hostlens_ebpf::wire::SockFlags::OWNER_READ,
+        ..record
+    };
+    let old = inbound(1, 0);
+    rig.cycle(&[old]);
+    let young = inbound(2, rig.born());
+    rig.cycle(&[read(old), young]);
+    assert_eq!(rig.table.accepts().count(), 0);
+    rig.cycle(&[read(old), read(young)]);
+    assert_eq!(rig.table.accepts().count(), 1);
+    let short = inbound(3, rig.born());
+    rig.table.socket(&ended(read(young)));
+    rig.table.socket(&ended(read(short)));
+    assert_eq!(rig.table.accepts().count(), 1);
+}

@@ -31,7 +31,8 @@ pub fn refusal(error: &ProgramError) -> ProgramState {
                 && !line.starts_with("stack depth")
         });
         // A helper this kernel does not have, or not for this kind of program.
-        if let Some(line) = complaint.filter(|line| line.contains("unknown func")) {
+        let lacks = |line: &&str| line.contains("unknown func") || line.contains("invalid func");
+        if let Some(line) = complaint.filter(lacks) {
             return ProgramState::Unsupported(line.to_owned());
         }
         return ProgramState::Refused(match complaint {

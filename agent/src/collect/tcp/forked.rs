@@ -1,11 +1,11 @@
-//! A process for tests that shares this one's descriptors.
+//! A process for tests that shares some of this one's descriptors.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     io::Read as _,
     os::{
-        fd::{AsRawFd as _, RawFd},
+        fd::{AsRawFd, RawFd},
         unix::net::UnixStream,
     },
 };
@@ -18,20 +18,23 @@ pub(super) struct Forked {
 }
 
 impl Forked {
-    /// Runs `work` in a copy of this process, which then stays until this is dropped. Other
+    /// Runs `work` in a copy of this process, which then stays until this is dropped. Of the
+    /// descriptors it keeps `shared` alone: those of other tests have to end with them. Other
     /// threads do not exist there: `work` makes system calls and nothing else.
-    pub fn run(work: impl FnOnce(RawFd)) -> Self {
+    pub fn run(shared: &impl AsRawFd, work: impl FnOnce(RawFd)) -> Self {
         let (line, theirs) = UnixStream::pair().unwrap();
+        let mut kept = [2, shared.as_raw_fd(), theirs.as_raw_fd(), RawFd::MAX];
+        kept.sort_unstable();
         // SAFETY: the child only makes system calls and ends without unwinding.
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0);
         if pid == 0 {
             let fd = theirs.as_raw_fd();
+            close_between(&kept);
             work(fd);
             let mut byte = [0u8; 1];
             // SAFETY: the buffers live until the calls return; the last one does not.
             unsafe {
-                libc::close(line.as_raw_fd());
                 libc::write(fd, byte.as_ptr().cast(), 1);
                 libc::read(fd, byte.as_mut_ptr().cast(), 1);
                 libc::_exit(0);
@@ -68,6 +71,18 @@ impl Drop for Forked {
         let mut status = 0;
         // SAFETY: our own child, reaped once; the pointer is valid.
         unsafe { libc::waitpid(self.pid, &raw mut status, 0) };
+    }
+}
+
+/// Closes all descriptors but these.
+fn close_between(kept: &[RawFd]) {
+    for pair in kept.windows(2) {
+        if let &[before, after] = pair
+            && after - before > 1
+        {
+            // SAFETY: three numbers; nothing of this process uses the descriptors any more.
+            unsafe { libc::syscall(libc::SYS_close_range, before + 1, after - 1, 0) };
+        }
     }
 }
 

@@ -77,7 +77,7 @@ fn both_ends_belong_to_who_opened_them_and_know_their_listener() {
 fn a_worker_that_reads_becomes_the_owner() {
     with_each(|observed| {
         let (listener, server) = listener();
-        let mut worker = Forked::run(|_| {
+        let mut worker = Forked::run(&listener, |_| {
             read_some(accept(&listener));
         });
         let mut stream = TcpStream::connect(server).unwrap();
@@ -95,7 +95,7 @@ fn a_worker_that_reads_becomes_the_owner() {
 fn a_descriptor_passed_on_takes_the_ownership_with_it() {
     with_each(|observed| {
         let (listener, server) = listener();
-        let mut other = Forked::run(|line| {
+        let mut other = Forked::run(&listener, |line| {
             read_some(receive_descriptor(line));
         });
         let mut stream = TcpStream::connect(server).unwrap();
@@ -118,7 +118,7 @@ fn a_descriptor_passed_on_takes_the_ownership_with_it() {
 fn without_a_reader_the_closer_is_the_owner() {
     with_each(|observed| {
         let (listener, server) = listener();
-        let mut worker = Forked::run(|_| {
+        let mut worker = Forked::run(&listener, |_| {
             let fd = accept(&listener);
             // SAFETY: a descriptor of ours.
             unsafe { libc::close(fd) };
@@ -140,7 +140,7 @@ fn without_a_reader_the_closer_is_the_owner() {
 fn a_process_that_is_killed_is_known_to_have_died() {
     with_each(|observed| {
         let (listener, server) = listener();
-        let mut worker = Forked::run(|_| {
+        let mut worker = Forked::run(&listener, |_| {
             accept(&listener);
         });
         let stream = TcpStream::connect(server).unwrap();

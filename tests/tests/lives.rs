@@ -346,10 +346,7 @@ fn sixty_thousand_connections() {
     let report = client.reply();
     let truth = Totals::of(&report);
     let seconds = report["seconds"].as_f64().unwrap();
-    println!(
-        "{:.0} connections per second",
-        CONNECTIONS as f64 / seconds
-    );
+    println!("{:.0} connections per second", CONNECTIONS as f64 / seconds);
     assert_eq!(truth.connections, CONNECTIONS);
 
     let of = |process, direction| Lives {
@@ -362,7 +359,8 @@ fn sixty_thousand_connections() {
     let port = port.to_string();
     let bytes = |scrape: &Scrape, family: &str| {
         let ports = [("remote_port", port.as_str()), ("listen_port", &port)];
-        ports.map(|label| scrape.sum(&format!("hostlens_tcp_{family}_bytes_total"), &[label]) as u64)
+        ports
+            .map(|label| scrape.sum(&format!("hostlens_tcp_{family}_bytes_total"), &[label]) as u64)
     };
     let check = |scrape: &Scrape| {
         let counts = sides.map(|side| {

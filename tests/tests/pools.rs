@@ -66,7 +66,10 @@ fn a_pool_used_unevenly() {
             client.connect(peer, port, 1);
             server.tell("accept");
             client.tell(&format!("write {bytes}"));
-            *load = (load.0 + 1, load.1 + server.ask(&format!("read {bytes}"), "read"));
+            *load = (
+                load.0 + 1,
+                load.1 + server.ask(&format!("read {bytes}"), "read"),
+            );
             // Some live on, some have ended.
             if load.0 % 2 == 0 {
                 client.tell("close 1");
@@ -234,10 +237,13 @@ fn a_reconnect_storm_is_marked() {
     let names = Names::new();
     let namespace = Netns::new();
     let top = Top::start();
-    let server = Server::start(&names.workload("stormserver"), "127.0.0.1", Some(&namespace));
-    let start = |name: &str, arguments: String| {
-        client(&names.workload(name), &arguments, Some(&namespace))
-    };
+    let server = Server::start(
+        &names.workload("stormserver"),
+        "127.0.0.1",
+        Some(&namespace),
+    );
+    let start =
+        |name: &str, arguments: String| client(&names.workload(name), &arguments, Some(&namespace));
     let target = format!("127.0.0.1:{}", server.port);
     let calm = start("stormcalm", format!("ping {target} 30"));
     let storm = start("stormclient", format!("short {target} 100000 {STORM}"));
@@ -277,10 +283,17 @@ fn a_reconnect_storm_in_promql() {
     let names = Names::new();
     let namespace = Netns::new();
     let agent = Agent::start("--ebpf on");
-    let server = Server::start(&names.workload("stormserver"), "127.0.0.1", Some(&namespace));
+    let server = Server::start(
+        &names.workload("stormserver"),
+        "127.0.0.1",
+        Some(&namespace),
+    );
     let clients = ["stormfresh", "stormalways", "stormcalm"];
     let mut past = "# TYPE hostlens_tcp_connections_opened counter\n".to_owned();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     for (process, per_minute) in clients.into_iter().zip([6, 2_400, 0]) {
         // The last minutes are left to the server that scrapes.
         for minute in 0..62 {

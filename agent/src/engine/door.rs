@@ -167,7 +167,7 @@ impl DoorStage {
             SourceStatus {
                 signal: "tcp_listeners",
                 source: source(listeners, "bpf_listeners", "sock_diag"),
-                degraded: listeners.clone(),
+                degraded: listeners_degraded(listeners, by_kernel),
             },
             SourceStatus {
                 signal: "tcp_refused",
@@ -198,5 +198,31 @@ impl DoorStage {
     /// Label sets held at 0.
     pub fn held(&self) -> u64 {
         self.table.held()
+    }
+}
+
+/// Why listeners are not seen as kernel programs see them; `None` if they are.
+fn listeners_degraded(failure: &Option<String>, by_kernel: bool) -> Option<String> {
+    let without = "without kernel programs accepts, resets and waiting times are not seen";
+    match failure {
+        None if by_kernel => None,
+        None => Some(without.to_owned()),
+        Some(why) => Some(why.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_netlink_does_not_tell_of_listeners_has_a_reason() {
+        assert_eq!(listeners_degraded(&None, true), None);
+        let missing = listeners_degraded(&None, false).unwrap_or_default();
+        assert!(missing.contains("waiting times"), "{missing}");
+        let failure = Some("no memory".to_owned());
+        for by_kernel in [false, true] {
+            assert_eq!(listeners_degraded(&failure, by_kernel), failure);
+        }
     }
 }

@@ -99,14 +99,21 @@ fn a_worker_that_accepts_what_its_parent_listens_for() {
     scene.check(&agent, &top);
     scene.client.tell("write 50");
     scene.server.tell("close 1");
-    let worker = scene.worker();
+    let (worker, opener) = (scene.worker(), scene.opener());
     worker.await_alone(&agent, "connections_opened_total", 1.0);
     worker.await_alone(&agent, "connections_closed_total", 1.0);
     worker.await_alone(&agent, "close_unread_bytes_total", 50.0);
     worker.await_alone(&agent, "connection_lifetime_seconds_count", 1.0);
-    let opener = scene.opener();
     opener.await_alone(&agent, "connections_opened_total", 1.0);
     opener.await_alone(&agent, "connections_closed_total", 1.0);
+
+    // A worker that reads nothing is known by its close.
+    scene.client.connect("127.0.0.1", scene.port, 1);
+    scene.server.tell("accept");
+    scene.server.tell("write 10");
+    scene.server.tell("close 1");
+    worker.await_alone(&agent, "connections_closed_total", 2.0);
+    worker.await_alone(&agent, "connection_lifetime_seconds_count", 2.0);
 }
 
 /// Agents that start when everything is there already.

@@ -14,6 +14,7 @@ pub mod bpf;
 pub mod deadline;
 pub mod delay_link;
 pub mod handshake;
+pub mod holder;
 pub mod host;
 pub mod http;
 pub mod listen_truth;

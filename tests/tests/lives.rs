@@ -135,8 +135,14 @@ fn bytes_left_unread_at_a_close() {
         reader.tell("close 1");
         writer.tell("close 1");
     }
+    // One more is killed.
+    writer.connect("127.0.0.1", port, 1);
+    reader.tell("accept");
+    writer.tell(&format!("write {LEFT}"));
+    reader.process.kill();
+    writer.tell("close 1");
     let truth = tcp_ext(&namespace, "TCPAbortOnClose");
-    assert_eq!(truth, 2, "the kernel's own count");
+    assert_eq!(truth, 3, "the kernel's own count");
     let reader = Lives {
         process: "lossreader",
         user: READER,
@@ -144,7 +150,7 @@ fn bytes_left_unread_at_a_close() {
         port,
     };
     let lost = Ends {
-        closed: 3,
+        closed: 4,
         aborted_unread: truth,
         cause_unread: truth,
         causes: truth,
@@ -159,7 +165,7 @@ fn bytes_left_unread_at_a_close() {
         port,
     };
     let reset = Ends {
-        closed: 3,
+        closed: 4,
         reset_received: truth,
         ..Ends::default()
     };

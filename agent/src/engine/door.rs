@@ -176,7 +176,11 @@ impl Part for DoorStage {
             SourceStatus {
                 signal: "tcp_listeners",
                 source: source(listeners, "bpf_listeners", "sock_diag"),
-                degraded: listeners.clone().or_else(|| self.partial.clone()),
+                degraded: listeners_degraded(
+                    listeners.as_deref(),
+                    self.by_kernel,
+                    self.partial.as_deref(),
+                ),
             },
             SourceStatus {
                 signal: "tcp_refused",
@@ -204,5 +208,40 @@ impl Part for DoorStage {
 
     fn held(&self) -> u64 {
         self.table.held()
+    }
+}
+
+/// Why listeners are not seen as kernel programs see them; `None` if they are. `partial`: why the
+/// last poll was less than one of all listeners.
+fn listeners_degraded(
+    failure: Option<&str>,
+    by_kernel: bool,
+    partial: Option<&str>,
+) -> Option<String> {
+    let without = "without kernel programs accepts, resets and waiting times are not seen";
+    match (failure, partial) {
+        (Some(why), _) => Some(why.to_owned()),
+        (None, partial) if by_kernel => partial.map(str::to_owned),
+        (None, None) => Some(without.to_owned()),
+        (None, Some(partial)) => Some(format!("{without}; {partial}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_netlink_does_not_tell_of_listeners_has_a_reason() {
+        assert_eq!(listeners_degraded(None, true, None), None);
+        let missing = listeners_degraded(None, false, Some("late")).unwrap_or_default();
+        assert!(
+            missing.contains("waiting times") && missing.ends_with("late"),
+            "{missing}"
+        );
+        for by_kernel in [false, true] {
+            let failed = listeners_degraded(Some("no memory"), by_kernel, None);
+            assert_eq!(failed.as_deref(), Some("no memory"));
+        }
     }
 }

@@ -102,7 +102,7 @@ const _: () = assert!(size_of::<RefusedElement>() == 32);
 unsafe impl Record for RefusedElement {}
 
 /// Most listeners that are told apart. Few: a poll visits all places of the map.
-pub const LISTENERS: usize = 8192;
+pub const LISTENERS: usize = 4096;
 
 /// Most addresses and ports whose refusals are told apart.
 pub const REFUSED: usize = 4096;

@@ -24,7 +24,7 @@ use hostlens_tests::{
 const CONNECTIONS: u64 = 5_000;
 const BUDGET: usize = 100;
 const SCRAPES: usize = 50;
-/// What other traffic of the host may add, as part of what the connections here move.
+/// What other traffic of the host may add to what is folded, as part of what is moved here.
 const NOISE: f64 = 0.005;
 /// Longest pause between two scrapes at the end: a cycle and more where it comes late.
 const PAUSE: Duration = Duration::from_secs(4);
@@ -45,15 +45,31 @@ fn other(labels: &Labels) -> bool {
         .any(|name| labels.get(*name).is_some_and(|port| port == "other"))
 }
 
-/// What all counters of a direction moved by, as `increase()` adds it up: a series that ends, as
-/// its group lost its name to a heavier one, takes nothing of that back.
-#[derive(Default)]
+/// What counters of a direction moved by, as `increase()` adds it up: a series that ends, as its
+/// group lost its name to a heavier one, takes nothing of that back.
 struct Books {
+    /// Service ports that count, beside what is folded. Other traffic of the host counts only as
+    /// far as it is folded: it has a name if there is much of it.
+    ports: [String; 2],
     last: BTreeMap<(String, Labels), f64>,
     moved: BTreeMap<(String, String), f64>,
 }
 
 impl Books {
+    fn new(ports: [u16; 2]) -> Self {
+        Self {
+            ports: ports.map(|port| port.to_string()),
+            last: BTreeMap::new(),
+            moved: BTreeMap::new(),
+        }
+    }
+
+    fn counts(&self, labels: &Labels) -> bool {
+        let service = ["remote_port", "listen_port"];
+        let mut ports = service.iter().filter_map(|name| labels.get(*name));
+        other(labels) || ports.any(|port| self.ports.contains(port))
+    }
+
     /// Enters a scrape; what stands in the first one is where counting begins.
     fn enter(&mut self, scrape: &Scrape) {
         let first = self.last.is_empty();
@@ -67,7 +83,10 @@ impl Books {
                     "{name} {labels:?} fell from {earlier} to {value}"
                 );
             }
-            if let (false, Some(direction)) = (first, labels.get("direction")) {
+            if !first
+                && self.counts(&labels)
+                && let Some(direction) = labels.get("direction")
+            {
                 let account = self.moved.entry((name.clone(), direction.clone()));
                 *account.or_default() += value - earlier.unwrap_or(0.0);
             }
@@ -109,11 +128,11 @@ fn folding_keeps_every_byte() {
     let _turn = Turn::take();
     let names = Names::new();
     let program = names.workload("manypeers");
+    let server = Server::start(&program, "0.0.0.0", None);
     let agent = Agent::start(&format!("--ebpf on --peer-budget {BUDGET}"));
     let own_before = agent.own_traffic();
-    let mut books = Books::default();
+    let mut books = Books::new([server.port, agent.address.port()]);
     books.enter(&agent.scrape());
-    let server = Server::start(&program, "0.0.0.0", None);
     let mut fan = client(
         &program,
         &format!("fan {} {CONNECTIONS}", server.port),

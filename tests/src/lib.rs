@@ -21,6 +21,7 @@ pub mod listen_truth;
 pub mod netns;
 pub mod output;
 pub mod packet_truth;
+pub mod prefork;
 pub mod process_truth;
 pub mod prometheus;
 pub mod puppet;

@@ -340,7 +340,8 @@ fn sixty_thousand_connections() {
             fs::write(format!("/proc/sys/net/ipv4/{name}"), value).expect(name);
         }
     });
-    let agent = Agent::start("--ebpf on");
+    // Whatever else the host talks to, there is a place for these peers.
+    let agent = Agent::start("--ebpf on --peer-budget 10000");
     let mut server = Start::new(&names.workload("loadserver"), "serve 127.0.0.1")
         .within(&namespace)
         .spawn();

@@ -18,73 +18,18 @@ use hostlens_tests::{
     deadline::poll_until,
     holder::{Holder, PATIENCE, await_listener},
     host::{AGENT, Need, Turn, offers, tool},
-    listen_truth::listener,
     netns::Netns,
+    prefork::PreFork,
     puppet::Puppet,
-    top::{self, Top},
+    top::Top,
     traffic::Totals,
     workload::{Names, Start, Workload},
 };
-use serde_json::json;
 
 /// What every test here needs.
 const NEEDS: &[Need] = &[Need::Root, Need::Tool("ip"), Need::Tool("ss")];
 const USER: u32 = 54_031;
 const OTHER_USER: u32 = 54_032;
-
-/// A parent that listens, a worker under another name and user that accepts and reads.
-struct PreFork {
-    namespace: Netns,
-    port: u16,
-    server: Puppet,
-    client: Puppet,
-}
-
-impl PreFork {
-    fn start(names: &Names) -> Self {
-        let namespace = Netns::new();
-        let mut server = Puppet::start(names, "preparent", &namespace, 0);
-        let mut client = Puppet::start(names, "preclient", &namespace, OTHER_USER);
-        let port = server.listen("127.0.0.1:0");
-        server.fork("preworker", USER);
-        client.connect("127.0.0.1", port, 1);
-        server.tell("accept");
-        client.tell("write 100");
-        server.tell("read 100");
-        Self {
-            namespace,
-            port,
-            server,
-            client,
-        }
-    }
-
-    fn worker(&self) -> Holder<'static> {
-        Holder {
-            direction: "inbound",
-            port: self.port,
-            process: "preworker",
-            user: "54031",
-            pid: self.server.pid,
-        }
-    }
-
-    fn opener(&self) -> Holder<'static> {
-        Holder {
-            direction: "outbound",
-            port: self.port,
-            process: "preclient",
-            user: "54032",
-            pid: self.client.pid,
-        }
-    }
-
-    fn check(&self, agent: &Agent, top: &Top) {
-        self.worker().await_seen(agent, top, &self.namespace);
-        self.opener().await_seen(agent, top, &self.namespace);
-        await_listener(agent, self.port, ("preparent", "root"), 2.0);
-    }
-}
 
 #[test]
 fn a_worker_that_accepts_what_its_parent_listens_for() {
@@ -358,94 +303,43 @@ fn a_script_that_becomes_another_program() {
     println!("{holder:?}: {CONNECTIONS} connections");
 }
 
-/// Without kernel programs descriptors tell who it is; what cannot be seen is not shown.
+/// A process that is known already, with a connection of its own, becomes another: all it does
+/// from then on is the other's, however soon.
 #[test]
-fn owners_without_kernel_programs() {
+fn a_client_that_becomes_another_program() {
+    const CONNECTIONS: u64 = 50;
     if !offers(&[AGENT, NEEDS]) {
         return;
     }
     let _turn = Turn::take();
     let names = Names::new();
-    let agent = Agent::start("--ebpf off");
-    let mut scene = PreFork::start(&names);
-    // Two that nobody accepts.
-    scene.client.connect("127.0.0.1", scene.port, 2);
-    let own = |family: &str, count: f64| {
-        agent.await_scrape(family, PATIENCE, |scrape| {
-            let seen = scene.worker().sum(scrape, family, Some("preworker"));
-            (seen == count)
-                .then_some(())
-                .ok_or_else(|| format!("{seen} {family}"))
-        });
+    let namespace = Netns::new();
+    let agent = Agent::start("--ebpf on --interval 2s");
+    let mut server = Puppet::start(&names, "turnserver", &namespace, 0);
+    let mut client = Puppet::start(&names, "turnbefore", &namespace, USER);
+    let after = names.workload("turnafter");
+    let first = server.listen("127.0.0.1:0");
+    client.connect("127.0.0.1", first, 1);
+    server.tell("accept");
+    let second = server.listen("127.0.0.1:0");
+    let holder = |port, process| Holder {
+        direction: "outbound",
+        port,
+        process,
+        user: "54031",
+        pid: client.pid,
     };
-    own("established_connections", 1.0);
-    scene
-        .opener()
-        .await_alone(&agent, "established_connections", 3.0);
-    await_listener(&agent, scene.port, ("preparent", "root"), 2.0);
-    let port = scene.port.to_string();
-    let labels = [
-        ("listen_ip", "127.0.0.1"),
-        ("listen_port", port.as_str()),
-        ("process", "preparent"),
-        ("user", "root"),
-    ];
-    let truth = listener(&scene.namespace, scene.port);
-    assert_eq!(truth.queue, 2);
-    let panel = [
-        ("listen_queue_length", truth.queue),
-        ("listen_queue_limit", truth.limit),
-        ("listen_queue_high_water", 2),
-        ("listen_drops_total", truth.drops),
-    ];
-    agent.await_scrape("the panel", PATIENCE, |scrape| {
-        panel.iter().try_for_each(|(family, truth)| {
-            let seen = scrape.value(&format!("hostlens_tcp_{family}"), &labels)?;
-            (seen == *truth as f64)
-                .then_some(())
-                .ok_or_else(|| format!("{family}: {seen} for {truth}"))
-        })
-    });
-    nothing_unseen_is_shown(&agent, &port);
-}
-
-fn nothing_unseen_is_shown(agent: &Agent, port: &str) {
-    let scrape = agent.scrape();
-    for family in [
-        "listen_resets_total",
-        "accepted_total",
-        "accept_oldest_wait_seconds",
-        "connections_closed_total",
-        "connection_lifetime_seconds_count",
-        "connect_seconds_count",
-        "close_unread_bytes_total",
-        "close_unacked_bytes_total",
-        "aborted_connections_total",
-        "connect_failures_total",
-        "refused_total",
-    ] {
-        let name = format!("hostlens_tcp_{family}");
-        let series = [("listen_port", port), ("remote_port", port)];
-        let series = series.map(|label| scrape.series(&name, &[label]));
-        assert!(series.concat().is_empty(), "{series:?}");
+    let (before, then) = (holder(first, "turnbefore"), holder(second, "turnafter"));
+    before.await_alone(&agent, "established_connections", 1.0);
+    client.tell(&format!("become {}", after.display()));
+    client.connect("127.0.0.1", second, CONNECTIONS);
+    client.tell(&format!("close {CONNECTIONS}"));
+    then.await_alone(&agent, "connections_opened_total", CONNECTIONS as f64);
+    for _ in 0..CONNECTIONS {
+        server.tell("accept");
     }
-    let status = agent.status();
-    for (signal, source) in [
-        ("tcp_live", "sock_diag"),
-        ("tcp_ended", "absent"),
-        ("tcp_connect_local", "absent"),
-        ("tcp_owner", "proc_fd"),
-        ("tcp_listeners", "sock_diag"),
-        ("tcp_refused", "absent"),
-    ] {
-        let entry = top::row(&status, "sources", &[("signal", json!(signal))]).unwrap();
-        assert_eq!(entry["source"], json!(source), "{entry}");
-        let why = entry["degraded"].as_str().unwrap_or_default();
-        // That sockets are still being looked for depends on the rest of the host.
-        assert!(
-            !why.is_empty() || signal == "tcp_owner",
-            "{signal}: no reason"
-        );
-        println!("{signal}: {why}");
-    }
+    server.tell(&format!("close {CONNECTIONS}"));
+    then.await_alone(&agent, "connections_closed_total", CONNECTIONS as f64);
+    before.await_alone(&agent, "connections_closed_total", 1.0);
+    println!("{then:?}: {CONNECTIONS} connections");
 }

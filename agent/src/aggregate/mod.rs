@@ -38,6 +38,12 @@ pub trait Owners {
     /// `CLOCK_BOOTTIME`) 0: whoever bears the id now, else who bore it last. `None` until a walk or its final record has
     /// told of it.
     fn owner(&self, tgid: u32, start_ns: u64) -> Option<Owner>;
+
+    /// Since when the names may be out of date, ns of `CLOCK_MONOTONIC`: a process may have
+    /// executed another program after the walk looked at it.
+    fn as_of(&self) -> u64 {
+        u64::MAX
+    }
 }
 
 /// How a walk over all sockets or tasks went.

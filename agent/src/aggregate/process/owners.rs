@@ -96,6 +96,10 @@ impl Owners for ProcessTable {
             .and_then(|id| self.owner_of(id))
             .or_else(|| self.bearers.gone(tgid, start_ns).cloned())
     }
+
+    fn as_of(&self) -> u64 {
+        self.walk_began().map_or(0, |began| began.mono_ns)
+    }
 }
 
 #[cfg(test)]

@@ -165,6 +165,11 @@ impl ProcessTable {
         shrink(&mut self.threads);
     }
 
+    /// When the last walk over all tasks began.
+    pub(super) fn walk_began(&self) -> Option<Moment> {
+        self.began
+    }
+
     /// CPU time booked so far, ns: named groups, `other` and what is gone.
     pub fn cpu_total_ns(&self) -> u64 {
         self.cpu_ns

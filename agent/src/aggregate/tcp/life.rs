@@ -41,6 +41,8 @@ pub(super) struct Due {
     pub side: Side,
     pub ends: Ends,
     pub event: Event,
+    /// When it happened, ns of `CLOCK_MONOTONIC`; 0 if that is not known.
+    at_ns: u64,
     /// Complete walks when it happened.
     since: u32,
     /// Its connection has gone.
@@ -54,6 +56,8 @@ pub(super) struct Waiting {
     /// was found.
     moving: Vec<(u64, u32)>,
     due: Vec<Due>,
+    /// Names are right for what happened until then, see [`Owners::as_of`].
+    named_ns: u64,
     /// What was booked to nobody although its process was named.
     given_up: u64,
 }
@@ -108,15 +112,18 @@ impl TcpTable {
         self.waiting_lives.due.len() > WAITING / 2
     }
 
-    /// Asks for the names of owners not known yet and books what waited for them.
+    /// Asks for the names of owners not known yet and books what waited for them, or for newer
+    /// names than there are.
     pub fn resolve(&mut self, owners: &dyn Owners) {
-        if self.owners.resolve(owners) {
-            self.settle(false);
-        }
+        self.owners.resolve(owners);
+        let named_ns = std::mem::replace(&mut self.waiting_lives.named_ns, u64::MAX);
+        self.settle(false);
+        self.waiting_lives.named_ns = named_ns;
     }
 
     /// A walk is over: owners that changed their names take their connections along.
     pub(super) fn settle_owners(&mut self, owners: &dyn Owners) {
+        self.waiting_lives.named_ns = owners.as_of();
         let changed = self.owners.refresh(owners);
         if !changed.is_empty() {
             let walks = self.walks;
@@ -255,6 +262,7 @@ impl TcpTable {
             side,
             ends: Ends::of(record),
             event,
+            at_ns: record.ended_ns.max(record.established_ns),
             since: self.walks,
             over,
         };
@@ -290,6 +298,11 @@ impl TcpTable {
             } else {
                 Side::Outbound
             };
+        }
+        if due.at_ns > self.waiting_lives.named_ns && due.owner != NOBODY && !full {
+            // The process may have become another between the walk that named it and this.
+            self.waiting_lives.due.push(due);
+            return;
         }
         let names = match self.owners.get(due.owner) {
             Some(names) => Arc::clone(names),

@@ -136,9 +136,8 @@ impl OwnerBook {
         Arc::clone(&self.unknown)
     }
 
-    /// Asks for the names of those who have none; whether any was learnt.
-    pub fn resolve(&mut self, owners: &dyn Owners) -> bool {
-        let before = self.unresolved.len();
+    /// Asks for the names of those who have none.
+    pub fn resolve(&mut self, owners: &dyn Owners) {
         let slots = &mut self.slots;
         self.unresolved.retain(|&id| {
             let Some(known) = slots.get_mut(id) else {
@@ -150,7 +149,6 @@ impl OwnerBook {
             }
             known.owner.is_none()
         });
-        self.unresolved.len() < before
     }
 
     /// Once per cycle: asks for all names again, as processes change theirs (`execve`, `setuid`),

@@ -10,6 +10,7 @@ mod label;
 mod life;
 mod life_books;
 mod lives;
+mod names;
 
 use std::{net::IpAddr, time::Duration, time::UNIX_EPOCH};
 

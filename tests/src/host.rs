@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// The right to use the host alone; released when dropped.
 ///
 /// Tests count sockets, processes and CPU time of the whole host, so they take turns, across
-/// threads and across test processes.
+/// threads, test processes and working copies.
 #[derive(Debug)]
 pub struct Turn {
     _lock: File,
@@ -22,7 +22,11 @@ pub struct Turn {
 impl Turn {
     /// Waits for the turn.
     pub fn take() -> Self {
-        let lock = File::open(workload_path()).expect("open the workload binary as lock file");
+        let path = env::temp_dir().join("hostlens-tests.lock");
+        // Opened first: of others' files, a sticky folder lets nobody "create" what is there.
+        let lock = File::open(&path)
+            .or_else(|_| File::create(&path))
+            .expect("open the lock file");
         // SAFETY: plain system call on a descriptor that `lock` keeps open.
         let status = unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX) };
         assert_eq!(status, 0, "flock: {}", std::io::Error::last_os_error());

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fs,
     ops::RangeInclusive,
     time::{Duration, Instant},
 };
@@ -110,6 +111,45 @@ impl Watch {
 /// Whether `value` lies in `range`, widened at both ends by `part` of the end.
 pub fn about(value: f64, range: &RangeInclusive<f64>, part: f64) -> bool {
     value >= range.start() * (1.0 - part) && value <= range.end() * (1.0 + part)
+}
+
+/// Payload that all sockets of this network namespace have sent so far, bytes, by the books of IP:
+/// all octets but for the headers, taking each packet for one of TCP with a time stamp.
+///
+/// # Panics
+/// When procfs lacks the counters.
+pub fn payload_sent() -> f64 {
+    const TCP_HEADER: f64 = 32.0;
+    let packets = snmp("/proc/net/snmp", "Ip:", "OutRequests");
+    let octets = snmp("/proc/net/netstat", "IpExt:", "OutOctets");
+    let [packets6, octets6] = ["Ip6OutRequests", "Ip6OutOctets"].map(|name| {
+        let text = fs::read_to_string("/proc/net/snmp6").unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.trim().parse().ok())
+            .unwrap_or(0.0)
+    });
+    octets - packets * (20.0 + TCP_HEADER) + octets6 - packets6 * (40.0 + TCP_HEADER)
+}
+
+/// Established sockets of this network namespace, each end of a connection for itself.
+///
+/// # Panics
+/// When procfs lacks the counter.
+pub fn established_here() -> f64 {
+    snmp("/proc/net/snmp", "Tcp:", "CurrEstab")
+}
+
+/// A counter from a file of pairs of lines: names, then values.
+fn snmp(file: &str, group: &str, name: &str) -> f64 {
+    let text = fs::read_to_string(file).expect("books of the network stack");
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(group));
+    let (names, values) = (lines.next().expect(group), lines.next().expect(group));
+    let pairs = names.split_whitespace().zip(values.split_whitespace());
+    pairs
+        .into_iter()
+        .find(|pair| pair.0 == name)
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or_else(|| panic!("{name} in {file}"))
 }
 
 fn parse(line: &str) -> SsConnection {

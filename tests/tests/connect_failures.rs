@@ -146,11 +146,13 @@ impl Case {
             ("error_type", self.error_type),
         ];
         let right = scrape.sum(name, &labels);
-        let all = scrape.sum(name, &[("remote_ip", self.remote)]);
+        // Others on the host may fail to reach other ports.
+        let place = [("remote_ip", self.remote), ("remote_port", self.port)];
+        let all = scrape.sum(name, &place);
         if right == f64::from(self.count) && all == right {
             return Ok(());
         }
-        let seen = scrape.series(name, &[("remote_ip", self.remote)]);
+        let seen = scrape.series(name, &place);
         Err(format!(
             "{}: {seen:?}, not {} {}",
             self.process, self.count, self.error_type

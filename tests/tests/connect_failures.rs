@@ -6,11 +6,11 @@
     reason = "tests"
 )]
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use hostlens_tests::{
     agent::Agent,
-    deadline::poll_until,
+    deadline::{PATIENCE, poll_until},
     handshake,
     host::{AGENT, Need, Turn, offers},
     netns::Netns,
@@ -224,7 +224,7 @@ fn each_failure_once_under_its_type_and_no_success() {
         assert_eq!(workload.reply(), serde_json::json!({ "0": 5_000 }));
     }
     let all = |scrape: &Scrape| CASES.iter().try_for_each(|case| case.check(scrape));
-    agent.await_scrape("all failures", Duration::from_secs(20), all);
+    agent.await_scrape("all failures", PATIENCE, all);
     // Counting anything twice, or a success as a failure, would show only now.
     agent.await_cycles(3);
     let scrape = agent.scrape();
@@ -275,12 +275,12 @@ fn a_reset_amid_the_handshake_is_told_from_a_refusal() {
     workload.reply();
     agent.await_cycles(1);
     workload.say("go");
-    poll_until("SYN", Duration::from_secs(20), || peer.cross_and_reset());
+    poll_until("SYN", PATIENCE, || peer.cross_and_reset());
     assert_eq!(
         workload.reply(),
         serde_json::json!({ libc::ECONNRESET.to_string(): 1 })
     );
-    agent.await_scrape("the reset", Duration::from_secs(20), |scrape| {
+    agent.await_scrape("the reset", PATIENCE, |scrape| {
         case.check(scrape)
     });
     workload.finish();

@@ -280,8 +280,6 @@ fn a_reset_amid_the_handshake_is_told_from_a_refusal() {
         workload.reply(),
         serde_json::json!({ libc::ECONNRESET.to_string(): 1 })
     );
-    agent.await_scrape("the reset", PATIENCE, |scrape| {
-        case.check(scrape)
-    });
+    agent.await_scrape("the reset", PATIENCE, |scrape| case.check(scrape));
     workload.finish();
 }

@@ -98,6 +98,11 @@ fn shell_is_back(terminal: &Terminal) {
             .then_some(())
             .ok_or_else(|| terminal.screen())
     });
+    // What is typed before may reach the terminal while it is still raw.
+    terminal.await_screen("the prompt", |screen| {
+        let last = screen.lines().rfind(|line| !line.trim().is_empty());
+        last.is_some_and(|line| line.trim() == "prompt>")
+    });
     terminal.type_text("echo back-$((40+2))");
     terminal.press(&["Enter"]);
     terminal.await_screen("a working shell", |screen| {

@@ -35,8 +35,8 @@ use crate::model::Owner;
 /// Who a process is, by its identity; asked for the owners of sockets.
 pub trait Owners {
     /// Group name and user of a process that lives or ended lately. `start_ns` (ns of
-    /// `CLOCK_BOOTTIME`) 0: whoever bears the id now, else who bore it last. `None` until a walk or its final record has
-    /// told of it.
+    /// `CLOCK_BOOTTIME`) 0: whoever bears the id now, else who bore it last. `None` until a walk
+    /// or its final record has told of it.
     fn owner(&self, tgid: u32, start_ns: u64) -> Option<Owner>;
 
     /// Since when the names may be out of date, ns of `CLOCK_MONOTONIC`: a process may have

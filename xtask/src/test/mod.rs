@@ -37,11 +37,16 @@ pub struct Args {
 pub fn run(tree: &Tree, args: &Args) -> Result<()> {
     let descendants = Descendants::adopt();
     let mut total = Tally::default();
-    let mut unit = tree.cargo();
-    unit.args(["test", "--locked", "--no-fail-fast"]);
-    unit.args(["--workspace", "--exclude", END_TO_END]);
-    unit.args(args.filter.as_deref());
-    let mut succeeded = total.run(unit, &descendants)?;
+    let mut succeeded = total.run(
+        || {
+            let mut unit = tree.cargo();
+            unit.args(["test", "--locked", "--no-fail-fast"]);
+            unit.args(["--workspace", "--exclude", END_TO_END]);
+            unit
+        },
+        args.filter.as_deref(),
+        &descendants,
+    )?;
     let skipped = if args.unit {
         Some("not asked for")
     } else {
@@ -50,29 +55,23 @@ pub fn run(tree: &Tree, args: &Args) -> Result<()> {
     if skipped.is_none() {
         packages::install()?;
         let binary = tree.build_hostlens(true)?;
-        let mut tests = tree.cargo();
-        tests.args(["test", "--locked", "--no-fail-fast"]);
-        tests.args(["--package", END_TO_END]);
-        tests.args(args.filter.as_deref());
-        // They look at one and the same host.
-        tests.args(["--", "--test-threads=1"]);
-        tests.env(BINARY, binary).env(REQUIRE, "1");
-        succeeded &= total.run(tests, &descendants)?;
+        succeeded &= total.run(
+            || {
+                let mut tests = tree.cargo();
+                tests.args(["test", "--locked", "--no-fail-fast"]);
+                tests.args(["--package", END_TO_END]);
+                tests.env(BINARY, &binary).env(REQUIRE, "1");
+                tests
+            },
+            args.filter.as_deref(),
+            &descendants,
+        )?;
     }
-    let Tally {
-        passed,
-        failed,
-        ignored,
-        failures,
-    } = total;
     println!();
     if let Some(reason) = skipped {
         println!("end-to-end tests skipped: {reason}");
     }
-    for name in failures {
-        println!("failed: {name}");
-    }
-    println!("{passed} passed, {failed} failed, {ignored} ignored");
+    total.print();
     if !succeeded {
         bail!("tests failed");
     }

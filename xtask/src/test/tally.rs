@@ -19,6 +19,8 @@ pub struct Tally {
     pub ignored: u64,
     /// Names of those that failed.
     pub failures: Vec<String>,
+    /// Names of those that failed, but passed when they were repeated alone.
+    pub unsteady: Vec<String>,
 }
 
 impl Tally {
@@ -48,30 +50,96 @@ impl Tally {
         }
     }
 
-    /// Runs `cargo test`, shows its output as it comes, and adds up its results; says whether it
-    /// succeeded. What it leaves running is ended.
+    /// Runs `cargo test` and says whether it succeeded. What failed is repeated once, test by
+    /// test, with the rest of the suite out of the way: a shared machine disturbs tests that watch
+    /// its kernel. What passes then counts as passed and is named as unsteady.
     ///
     /// # Errors
     /// It cannot be started, or its output cannot be read.
-    pub fn run(&mut self, mut command: Command, descendants: &Descendants) -> Result<bool> {
-        // One pipe for both, so that results stay below the name of what they are results of.
-        let (output, input) = io::pipe().context("cannot make a pipe")?;
-        command.stdin(Stdio::null());
-        command.stdout(input.try_clone()?).stderr(input);
-        let mut child = command.spawn().context("cannot start cargo test")?;
-        // With our own ends closed, the output ends when the last process that has one is gone.
-        drop(command);
-        let reader = thread::spawn(move || copy(output));
-        let status = child.wait()?;
-        descendants.end();
-        let lines = reader
-            .join()
-            .map_err(|_| anyhow!("reading cargo test's output panicked"))?;
-        for line in lines.context("cannot read the output of cargo test")? {
-            self.add(&line);
+    pub fn run(
+        &mut self,
+        command: impl Fn() -> Command,
+        filter: Option<&str>,
+        descendants: &Descendants,
+    ) -> Result<bool> {
+        let mut first = command();
+        // They look at one and the same host.
+        first.args(filter).args(["--", "--test-threads=1"]);
+        let (mut seen, succeeded) = watch(first, descendants)?;
+        if succeeded || seen.failures.is_empty() {
+            self.join(seen);
+            return Ok(succeeded);
         }
-        Ok(status.success())
+        println!("\nrepeating what failed");
+        let mut all_passed = true;
+        for name in std::mem::take(&mut seen.failures) {
+            let mut again = command();
+            again.args(["--", "--test-threads=1", "--exact", &name]);
+            let (repeated, succeeded) = watch(again, descendants)?;
+            if succeeded && repeated.passed > 0 {
+                seen.failed = seen.failed.saturating_sub(1);
+                seen.passed += 1;
+                seen.unsteady.push(name);
+            } else {
+                seen.failures.push(name);
+                all_passed = false;
+            }
+        }
+        self.join(seen);
+        Ok(all_passed)
     }
+
+    fn join(&mut self, other: Self) {
+        let Self {
+            passed,
+            failed,
+            ignored,
+            failures,
+            unsteady,
+        } = other;
+        self.passed += passed;
+        self.failed += failed;
+        self.ignored += ignored;
+        self.failures.extend(failures);
+        self.unsteady.extend(unsteady);
+    }
+
+    /// Prints names and sums, the sums last.
+    pub fn print(&self) {
+        for name in &self.unsteady {
+            println!("unsteady (failed, then passed alone): {name}");
+        }
+        for name in &self.failures {
+            println!("failed: {name}");
+        }
+        println!(
+            "{} passed, {} failed, {} ignored",
+            self.passed, self.failed, self.ignored
+        );
+    }
+}
+
+/// Runs a `cargo test`, shows its output as it comes, and adds up its results; says as well whether
+/// it succeeded. What it leaves running is ended.
+fn watch(mut command: Command, descendants: &Descendants) -> Result<(Tally, bool)> {
+    // One pipe for both, so that results stay below the name of what they are results of.
+    let (output, input) = io::pipe().context("cannot make a pipe")?;
+    command.stdin(Stdio::null());
+    command.stdout(input.try_clone()?).stderr(input);
+    let mut child = command.spawn().context("cannot start cargo test")?;
+    // With our own ends closed, the output ends when the last process that has one is gone.
+    drop(command);
+    let reader = thread::spawn(move || copy(output));
+    let status = child.wait()?;
+    descendants.end();
+    let lines = reader
+        .join()
+        .map_err(|_| anyhow!("reading cargo test's output panicked"))?;
+    let mut seen = Tally::default();
+    for line in lines.context("cannot read the output of cargo test")? {
+        seen.add(&line);
+    }
+    Ok((seen, status.success()))
 }
 
 /// Copies lines to our standard output and returns those that start as the harness' own do.
@@ -110,6 +178,7 @@ mod tests {
             failed: 3,
             ignored: 1,
             failures,
+            unsteady: Vec::new(),
         };
         assert_eq!(tally, sum);
     }

@@ -95,10 +95,18 @@ mod tests {
 
     fn await_place(thread: u64, runtime_ns: u64, expected: Place) {
         let begun = Instant::now();
-        while place(thread, runtime_ns) != expected && begun.elapsed().as_secs() < 20 {
+        // One look decides: a second one might find the thread elsewhere again.
+        loop {
+            let seen = place(thread, runtime_ns);
+            if seen == expected {
+                return;
+            }
+            assert!(
+                begun.elapsed().as_secs() < 60,
+                "{seen:?} instead of {expected:?}"
+            );
             std::thread::yield_now();
         }
-        assert_eq!(place(thread, runtime_ns), expected);
     }
 
     #[test]
@@ -129,13 +137,8 @@ mod tests {
             let _ = stopped.recv();
         });
         let thread = process | told.recv().unwrap();
-        let begun = std::time::Instant::now();
-        while place(thread, u64::MAX) == Place::Unclear && begun.elapsed().as_secs() < 20 {}
-        assert_eq!(
-            place(thread, u64::MAX),
-            Place::Elsewhere,
-            "waits in futex()"
-        );
+        // In futex().
+        await_place(thread, u64::MAX, Place::Elsewhere);
         assert!(!has_ended(thread));
         drop(stop);
         waiting.join().unwrap();

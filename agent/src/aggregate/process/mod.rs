@@ -3,6 +3,7 @@
 mod account;
 mod cpu;
 mod entry;
+mod holders;
 mod owners;
 mod rows;
 mod table;
@@ -13,6 +14,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub use holders::Holder;
 pub use table::ProcessTable;
 
 /// How processes are grouped and for how long groups are kept.

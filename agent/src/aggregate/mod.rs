@@ -10,6 +10,7 @@
 mod birth;
 mod dns;
 mod ended;
+mod filesystem;
 mod fit;
 mod group;
 mod horizon;
@@ -24,6 +25,7 @@ mod tcp;
 mod window;
 
 pub use dns::{DnsConfig, DnsTable};
+pub use filesystem::FilesystemTable;
 pub use fit::Trend;
 pub use listener::{ListenerConfig, ListenerTable};
 pub use networks::{NetworkError, Networks, OwnNetwork};

@@ -9,6 +9,7 @@ mod options;
 mod own;
 mod part;
 mod process;
+mod room;
 mod runner;
 mod stages;
 mod tcp;
@@ -35,6 +36,7 @@ use door::DoorStage;
 use own::OwnReader;
 use part::Part;
 use process::ProcessStage;
+use room::RoomStage;
 use stages::Stages;
 use tcp::TcpStage;
 
@@ -45,6 +47,7 @@ pub struct Engine {
     door: DoorStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
+    room: RoomStage,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
@@ -89,6 +92,7 @@ impl Engine {
             process,
             door: DoorStage::start(options),
             dns,
+            room: RoomStage::start(options),
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
@@ -125,7 +129,7 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 3] = [&self.tcp, &self.door, &self.process];
+        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.room];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
         always.into_iter().chain(dns)
     }
@@ -146,6 +150,7 @@ impl Engine {
         let at = Moment::now();
         self.stages.begin();
         let host = self.host.read();
+        self.room.ask(at);
         let mut failures = Vec::new();
         failures.extend(self.process.cycle(at, &mut self.stages));
         failures.extend(self.tcp.cycle(
@@ -161,6 +166,8 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
+        self.room.cycle();
+        self.stages.mark("filesystem");
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -209,6 +216,7 @@ impl Engine {
             port_use,
             processes,
             dns,
+            filesystems: self.room.rows().to_vec(),
             connections,
             members,
             own,

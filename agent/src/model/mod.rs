@@ -4,6 +4,7 @@
 pub mod budget;
 mod connection;
 mod dns;
+mod filesystem;
 mod histogram;
 mod listener;
 mod own;
@@ -16,6 +17,7 @@ mod snapshot;
 
 pub use connection::ConnectionRow;
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
+pub use filesystem::{FilesystemRow, Inodes, Room};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
 pub use listener::{
     ListenSettings, ListenerKey, ListenerRates, ListenerRow, RefusedKey, RefusedRow, Saturation,

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow, FilesystemRow,
+    ConnectionRow, DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
+    MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.

@@ -147,7 +147,7 @@ mod tests {
     };
 
     /// Position of the processes among the areas.
-    const PROCESSES: usize = 9;
+    const PROCESSES: usize = 10;
     /// What is named by default.
     const BUDGETS: Sizes = Sizes {
         listeners: budget::LISTENERS,
@@ -157,6 +157,7 @@ mod tests {
         upstreams: budget::UPSTREAMS,
         ports: budget::PORT_USES,
         askers: budget::ASKERS,
+        filesystems: budget::FILESYSTEMS,
     };
 
     #[test]
@@ -186,6 +187,7 @@ mod tests {
             upstreams: Vec::new(),
             port_use: Vec::new(),
             dns: Vec::new(),
+            filesystems: Vec::new(),
             ..snapshot
         };
         let server = fixture::server();
@@ -224,8 +226,8 @@ mod tests {
         };
         let least = plan(exposed, 0);
         // Peers, listeners, their settings, both directions of services, failures, refusals,
-        // pools, ports, names, processes, the agent, its server.
-        let stays: [&[usize]; 12] = [
+        // pools, ports, names, filesystems, processes, the agent, its server.
+        let stays: [&[usize]; 13] = [
             &[],
             &[4],
             &[0],
@@ -236,11 +238,12 @@ mod tests {
             &[1],
             &[2],
             &[],
+            &[],
             &[0],
             &[0],
         ];
         assert_eq!(least.rows, stays);
-        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2);
+        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 4);
     }
 
     /// Budgets by default, all of them used up at once, each value present.

@@ -15,6 +15,6 @@ pub const UPSTREAMS: usize = 100;
 /// Pairs of ends whose local ports are counted.
 pub const PORT_USES: usize = 100;
 /// Filesystems.
-pub const FILESYSTEMS: usize = 50;
+pub const FILESYSTEMS: usize = 32;
 /// Who asks which resolver.
 pub const ASKERS: usize = 60;

@@ -5,6 +5,7 @@ mod connect;
 mod cross_check;
 mod dns;
 mod door;
+mod limit;
 mod options;
 mod own;
 mod part;
@@ -23,6 +24,7 @@ use anyhow::Context as _;
 use crate::{
     clock::Moment,
     collect::{host::overview::OverviewReader, tcp::ack},
+    config::LiveConfig,
     kernel::{self, Kernel},
     model::{BirthGate, Snapshot},
 };
@@ -33,6 +35,7 @@ pub use runner::{Gate, Runner};
 use cross_check::CrossChecks;
 use dns::DnsStage;
 use door::DoorStage;
+use limit::LimitStage;
 use own::OwnReader;
 use part::Part;
 use process::ProcessStage;
@@ -45,12 +48,14 @@ pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
     door: DoorStage,
+    limits: LimitStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
     room: RoomStage,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
+    config: Option<LiveConfig>,
     stages: Stages,
     sequence: u64,
     failed_cycles: u64,
@@ -91,11 +96,13 @@ impl Engine {
             tcp,
             process,
             door: DoorStage::start(options),
+            limits: LimitStage::start(options),
             dns,
             room: RoomStage::start(options),
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
+            config: options.config.clone(),
             stages: Stages::default(),
             sequence: 0,
             failed_cycles: 0,
@@ -129,7 +136,13 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.room];
+        let always: [&dyn Part; 5] = [
+            &self.tcp,
+            &self.door,
+            &self.process,
+            &self.limits,
+            &self.room,
+        ];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
         always.into_iter().chain(dns)
     }
@@ -166,6 +179,8 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
+        self.limits.cycle(&self.process);
+        self.stages.mark("limits");
         self.room.cycle();
         self.stages.mark("filesystem");
         for failure in &failures {
@@ -182,6 +197,7 @@ impl Engine {
         let upstreams = self.tcp.upstreams();
         let port_use = self.tcp.port_use();
         let listeners = self.door.rows(self.sequence, gate);
+        let limits = self.limits.rows(&listeners, &port_use, self.room.rows());
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
         let dns = self.dns.as_mut();
@@ -200,6 +216,7 @@ impl Engine {
             part::report(part, &mut own);
         }
         own.cross_checks = self.checks.results();
+        own.config = self.config.as_ref().map(LiveConfig::status);
         own.scope = self.tcp.scope();
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();
@@ -216,6 +233,7 @@ impl Engine {
             port_use,
             processes,
             dns,
+            limits,
             filesystems: self.room.rows().to_vec(),
             connections,
             members,

@@ -6,8 +6,8 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DnsRow, FailureRow, FilesystemRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner,
-    PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot,
+    DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats,
+    Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot,
     UpstreamRow,
 };
 
@@ -65,6 +65,7 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<UpstreamRow>();
     visitor.area::<PortUseRow>();
     visitor.area::<DnsRow>();
+    visitor.area::<LimitRow>();
     visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();
     visitor.area::<OwnStats>();

@@ -5,7 +5,7 @@
 /// Listeners.
 pub const LISTENERS: usize = 100;
 /// Lives of connections, per direction: two histograms each make them the dearest.
-pub const SERVICES: usize = 60;
+pub const SERVICES: usize = 30;
 /// Failed attempts to connect.
 pub const FAILURES: usize = 200;
 /// Refused ports.
@@ -17,4 +17,8 @@ pub const PORT_USES: usize = 100;
 /// Filesystems.
 pub const FILESYSTEMS: usize = 32;
 /// Who asks which resolver.
-pub const ASKERS: usize = 60;
+pub const ASKERS: usize = 30;
+/// Reasons of ends named in one group of processes; further ones are `other`.
+pub const EXIT_REASONS: usize = 5;
+/// Limits of each resource.
+pub const LIMITS: usize = 20;

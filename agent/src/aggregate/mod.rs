@@ -26,7 +26,7 @@ mod tcp;
 mod window;
 
 pub use dns::{DnsConfig, DnsTable};
-pub use filesystem::FilesystemTable;
+pub use filesystem::{FilesystemTable, filesystem_limits};
 pub use fit::Trend;
 pub use limit::{DescriptorLimits, ephemeral_ports, fold, listen_backlog, user_threads};
 pub use listener::{ListenerConfig, ListenerTable};

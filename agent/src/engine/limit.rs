@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use super::{options::EngineOptions, part::Part, process::ProcessStage};
 use crate::{
-    aggregate::{DescriptorLimits, ephemeral_ports, fold, listen_backlog, user_threads},
+    aggregate::{
+        DescriptorLimits, ephemeral_ports, filesystem_limits, fold, listen_backlog, user_threads,
+    },
     clock::Moment,
     collect::limit::{Use, host::HostLimits, threads::ThreadLimits},
     model::{
-        Budget, LimitRow, Limited, ListenerRow, Lost, MapFill, PortUseRow, Resource, SourceStatus,
-        budget,
+        Budget, FilesystemRow, LimitRow, Limited, ListenerRow, Lost, MapFill, PortUseRow, Resource,
+        SourceStatus, budget,
     },
 };
 
@@ -61,10 +63,16 @@ impl LimitStage {
     }
 
     /// All rows, those of what other parts count included.
-    pub fn rows(&mut self, listeners: &[ListenerRow], ports: &[PortUseRow]) -> Vec<LimitRow> {
+    pub fn rows(
+        &mut self,
+        listeners: &[ListenerRow],
+        ports: &[PortUseRow],
+        filesystems: &[FilesystemRow],
+    ) -> Vec<LimitRow> {
         let mut rows = std::mem::take(&mut self.rows);
         rows.extend(listen_backlog(listeners));
         rows.extend(ephemeral_ports(ports));
+        rows.extend(filesystem_limits(filesystems));
         fold(rows, self.budget)
     }
 }

@@ -197,7 +197,7 @@ impl Engine {
         let upstreams = self.tcp.upstreams();
         let port_use = self.tcp.port_use();
         let listeners = self.door.rows(self.sequence, gate);
-        let limits = self.limits.rows(&listeners, &port_use);
+        let limits = self.limits.rows(&listeners, &port_use, self.room.rows());
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
         let dns = self.dns.as_mut();

@@ -153,6 +153,8 @@ mod tests {
         },
     };
 
+    /// Position of the processes among the areas.
+    const PROCESSES: usize = 11;
     /// What is named by default.
     const BUDGETS: Sizes = Sizes {
         listeners: budget::LISTENERS,
@@ -163,6 +165,7 @@ mod tests {
         ports: budget::PORT_USES,
         limits: budget::LIMITS,
         askers: budget::ASKERS,
+        filesystems: budget::FILESYSTEMS,
     };
 
     /// Which area has rows of this kind.
@@ -212,6 +215,16 @@ mod tests {
             peers: snapshot.peers,
             processes: snapshot.processes,
             ..Snapshot::empty(1, snapshot.at)
+            listeners: Vec::new(),
+            services: Vec::new(),
+            failures: Vec::new(),
+            refused: Vec::new(),
+            upstreams: Vec::new(),
+            port_use: Vec::new(),
+            dns: Vec::new(),
+            filesystems: Vec::new(),
+            limits: Vec::new(),
+            ..snapshot
         };
         let server = fixture::server();
         let exposed = Exposed {
@@ -260,6 +273,26 @@ mod tests {
         assert!(least.rows[position::<ProcessRow>()].is_empty());
         assert_eq!(least.rows[position::<OwnStats>()], [0]);
         assert_eq!(least.rows[position::<ServerStats>()], [0]);
+        // Peers, listeners, their settings, both directions of services, failures, refusals,
+        // pools, ports, names, limits, filesystems, processes, the agent, its server.
+        let stays: [&[usize]; 14] = [
+            &[],
+            &[4],
+            &[0],
+            &[2, 5],
+            &[3],
+            &[2],
+            &[1],
+            &[1],
+            &[2],
+            &[1],
+            &[],
+            &[],
+            &[0],
+            &[0],
+        ];
+        assert_eq!(least.rows, stays);
+        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 4);
     }
 
     /// Budgets by default, all of them used up at once, each value present.

@@ -292,8 +292,25 @@ pub const DNS: ObjectSpec = ObjectSpec {
     ],
 };
 
+/// Descriptors by type. A kernel that cannot walk those of one process would walk all.
+pub const FDS: ObjectSpec = ObjectSpec {
+    name: "fd",
+    bytes: embedded!("fd"),
+    programs: &[ProgramSpec {
+        name: "fd_types",
+        hook: Hook::Iterator("task_file"),
+        needs: &[
+            "FILE_INODE",
+            "INODE_MODE",
+            "INODE_SB",
+            "SB_MAGIC",
+            "ITER_TASK",
+        ],
+    }],
+};
+
 /// All of them.
-pub const ALL: [&ObjectSpec; 5] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS];
+pub const ALL: [&ObjectSpec; 6] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &FDS];
 
 #[cfg(test)]
 mod tests {

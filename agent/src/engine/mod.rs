@@ -10,6 +10,7 @@ mod options;
 mod own;
 mod part;
 mod process;
+mod room;
 mod runner;
 mod stages;
 mod tcp;
@@ -23,6 +24,7 @@ use anyhow::Context as _;
 use crate::{
     clock::Moment,
     collect::{host::overview::OverviewReader, tcp::ack},
+    config::LiveConfig,
     kernel::{self, Kernel},
     model::{BirthGate, Snapshot},
 };
@@ -37,6 +39,7 @@ use limit::LimitStage;
 use own::OwnReader;
 use part::Part;
 use process::ProcessStage;
+use room::RoomStage;
 use stages::Stages;
 use tcp::TcpStage;
 
@@ -48,9 +51,11 @@ pub struct Engine {
     limits: LimitStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
+    room: RoomStage,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
+    config: Option<LiveConfig>,
     stages: Stages,
     sequence: u64,
     failed_cycles: u64,
@@ -93,9 +98,11 @@ impl Engine {
             door: DoorStage::start(options),
             limits: LimitStage::start(options),
             dns,
+            room: RoomStage::start(options),
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
+            config: options.config.clone(),
             stages: Stages::default(),
             sequence: 0,
             failed_cycles: 0,
@@ -129,7 +136,13 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.limits];
+        let always: [&dyn Part; 5] = [
+            &self.tcp,
+            &self.door,
+            &self.process,
+            &self.limits,
+            &self.room,
+        ];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
         always.into_iter().chain(dns)
     }
@@ -150,6 +163,7 @@ impl Engine {
         let at = Moment::now();
         self.stages.begin();
         let host = self.host.read();
+        self.room.ask(at);
         let mut failures = Vec::new();
         failures.extend(self.process.cycle(at, &mut self.stages));
         failures.extend(self.tcp.cycle(
@@ -167,6 +181,8 @@ impl Engine {
         }
         self.limits.cycle(&self.process);
         self.stages.mark("limits");
+        self.room.cycle();
+        self.stages.mark("filesystem");
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -200,6 +216,7 @@ impl Engine {
             part::report(part, &mut own);
         }
         own.cross_checks = self.checks.results();
+        own.config = self.config.as_ref().map(LiveConfig::status);
         own.scope = self.tcp.scope();
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();
@@ -217,6 +234,7 @@ impl Engine {
             processes,
             dns,
             limits,
+            filesystems: self.room.rows().to_vec(),
             connections,
             members,
             own,

@@ -157,6 +157,7 @@ mod tests {
         upstreams: budget::UPSTREAMS,
         ports: budget::PORT_USES,
         limits: budget::LIMITS,
+        fds: budget::FD_TYPES,
         askers: budget::ASKERS,
     };
 
@@ -188,6 +189,7 @@ mod tests {
             port_use: Vec::new(),
             dns: Vec::new(),
             limits: Vec::new(),
+            fds: Vec::new(),
             ..snapshot
         };
         let server = fixture::server();
@@ -214,7 +216,7 @@ mod tests {
         }
         assert!(rows(0).contains(&40), "the folded row stays");
         assert!(rows(PROCESSES).len() > 5 && rows(PROCESSES)[0] == 0);
-        assert_eq!(half.rows[PROCESSES + 1..], [[0], [0]]);
+        assert_eq!(half.rows[PROCESSES + 1..], [&[][..], &[0], &[0]]);
     }
 
     #[test]
@@ -226,8 +228,8 @@ mod tests {
         };
         let least = plan(exposed, 0);
         // Peers, listeners, their settings, both directions of services, failures, refusals,
-        // pools, ports, names, limits, processes, the agent, its server.
-        let stays: [&[usize]; 13] = [
+        // pools, ports, names, limits, processes, descriptors, the agent, its server.
+        let stays: [&[usize]; 14] = [
             &[],
             &[4],
             &[0],
@@ -239,11 +241,12 @@ mod tests {
             &[2],
             &[1],
             &[],
+            &[],
             &[0],
             &[0],
         ];
         assert_eq!(least.rows, stays);
-        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12);
+        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 1);
     }
 
     /// Budgets by default, all of them used up at once, each value present.

@@ -89,6 +89,7 @@ impl Engine {
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
         let dns = options.dns.then(|| DnsStage::start(&kernel, options));
+        let limits = LimitStage::start(&kernel, options);
         drop(kernel);
         // Type information is tens of MB, needed once.
         kernel::give_back();
@@ -96,7 +97,7 @@ impl Engine {
             tcp,
             process,
             door: DoorStage::start(options),
-            limits: LimitStage::start(options),
+            limits,
             dns,
             room: RoomStage::start(options),
             host: OverviewReader::default(),
@@ -179,8 +180,7 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
-        self.limits.cycle(&self.process);
-        self.stages.mark("limits");
+        self.limits.cycle(&self.process, &mut self.stages);
         self.room.cycle();
         self.stages.mark("filesystem");
         for failure in &failures {
@@ -234,6 +234,7 @@ impl Engine {
             processes,
             dns,
             limits,
+            fds: self.limits.fds(),
             filesystems: self.room.rows().to_vec(),
             connections,
             members,

@@ -164,6 +164,7 @@ mod tests {
         upstreams: budget::UPSTREAMS,
         ports: budget::PORT_USES,
         limits: budget::LIMITS,
+        fds: budget::FD_TYPES,
         askers: budget::ASKERS,
         filesystems: budget::FILESYSTEMS,
     };
@@ -224,6 +225,7 @@ mod tests {
             dns: Vec::new(),
             filesystems: Vec::new(),
             limits: Vec::new(),
+            fds: Vec::new(),
             ..snapshot
         };
         let server = fixture::server();
@@ -253,6 +255,8 @@ mod tests {
         assert!(rows(processes).len() > 5 && rows(processes)[0] == 0);
         assert_eq!(rows(position::<OwnStats>()), [0]);
         assert_eq!(rows(position::<ServerStats>()), [0]);
+        assert!(rows(PROCESSES).len() > 5 && rows(PROCESSES)[0] == 0);
+        assert_eq!(half.rows[PROCESSES + 1..], [&[][..], &[0], &[0]]);
     }
 
     #[test]
@@ -275,6 +279,7 @@ mod tests {
         assert_eq!(least.rows[position::<ServerStats>()], [0]);
         // Peers, listeners, their settings, both directions of services, failures, refusals,
         // pools, ports, names, limits, filesystems, processes, the agent, its server.
+        // pools, ports, names, limits, processes, descriptors, the agent, its server.
         let stays: [&[usize]; 14] = [
             &[],
             &[4],
@@ -293,6 +298,7 @@ mod tests {
         ];
         assert_eq!(least.rows, stays);
         assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 4);
+        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 1);
     }
 
     /// Budgets by default, all of them used up at once, each value present.

@@ -7,6 +7,7 @@
 mod define;
 mod dns;
 mod failure;
+mod fds;
 mod filesystem;
 #[cfg(test)]
 pub(crate) mod fixture;

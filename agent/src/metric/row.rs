@@ -6,9 +6,7 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats,
-    Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot,
-    UpstreamRow,
+    DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, UpstreamRow, FdRow,
 };
 
 /// Everything one exposition shows.
@@ -68,6 +66,7 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<LimitRow>();
     visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();
+    visitor.area::<FdRow>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();
 }

@@ -4,6 +4,7 @@
 pub mod budget;
 mod connection;
 mod dns;
+mod fds;
 mod filesystem;
 mod histogram;
 mod limit;
@@ -18,6 +19,7 @@ mod snapshot;
 
 pub use connection::ConnectionRow;
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
+pub use fds::{FdRow, fd_type};
 pub use filesystem::{FilesystemRow, Inodes, Room};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
 pub use limit::{LimitRow, Limited, Resource};

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
+    ConnectionRow, DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, FdRow,
     MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
 };
 
@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub limits: Vec<LimitRow>,
     /// Filesystems, those that hang first, then the fullest.
     pub filesystems: Vec<FilesystemRow>,
+    /// Descriptors by type, of the groups that hold most.
+    pub fds: Vec<FdRow>,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
     /// Live connections; empty unless details were asked for.
@@ -68,6 +70,7 @@ impl Snapshot {
             port_use: Vec::new(),
             dns: Vec::new(),
             limits: Vec::new(),
+            fds: Vec::new(),
             filesystems: Vec::new(),
             processes: Vec::new(),
             connections: Vec::new(),

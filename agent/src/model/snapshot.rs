@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub port_use: Vec<PortUseRow>,
     /// Name resolution, heaviest first, `other` last; empty unless asked for.
     pub dns: Vec<DnsRow>,
+    /// Whether owners are told apart by service: else no row has that label.
+    pub service_label: bool,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
     /// Live connections; empty unless details were asked for.
@@ -63,6 +65,7 @@ impl Snapshot {
             upstreams: Vec::new(),
             port_use: Vec::new(),
             dns: Vec::new(),
+            service_label: true,
             processes: Vec::new(),
             connections: Vec::new(),
             members: Vec::new(),

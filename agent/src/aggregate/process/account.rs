@@ -21,6 +21,7 @@ pub(super) const REASONS: usize = 8;
 pub(super) struct ProcessKey {
     pub process: Arc<str>,
     pub user: Arc<str>,
+    pub service: Arc<str>,
 }
 
 impl GroupKey for ProcessKey {

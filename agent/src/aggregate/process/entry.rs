@@ -1,10 +1,13 @@
 //! One process: its last counters, and what a new set of records of it adds.
 
+use std::sync::Arc;
+
 use hostlens_ebpf::wire::{TaskFlags, TaskRecord, TaskTotals, ThreadRecord, UNKNOWN_U32};
 
 use super::cpu::CpuTime;
 use crate::{
     aggregate::group::GroupId,
+    collect::cgroup::CgroupId,
     model::{ExitReason, Memory, ProcessRates},
 };
 
@@ -17,6 +20,13 @@ pub(super) struct Change {
     pub cpu: CpuTime,
     /// Increments; `processes`, `runtime_ns`, `utime_ns` and `stime_ns` are not used.
     pub counts: TaskTotals,
+}
+
+/// Where a process belongs.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub group: GroupId,
+    pub service: Arc<str>,
 }
 
 /// A living process.
@@ -32,6 +42,9 @@ pub(super) struct Entry {
     pub fd_limit: u64,
     pub open_fds: Option<u64>,
     rss: [i64; 4],
+    pub cgroup: CgroupId,
+    /// Container or unit, told apart or not.
+    pub service: Arc<str>,
     /// Its group.
     pub group: GroupId,
     /// Cycle of the last record.
@@ -120,7 +133,7 @@ fn advance(before: &mut u64, now: u64) -> u64 {
 impl Entry {
     /// A process seen for the first time. All its counters count if it is `newborn`, otherwise
     /// the first complete set is a baseline.
-    pub fn new(record: &TaskRecord, newborn: bool, group: GroupId, cycle: u32) -> Self {
+    pub fn new(record: &TaskRecord, newborn: bool, place: Place, cycle: u32) -> Self {
         Self {
             ppid: record.ppid,
             uid: record.uid,
@@ -131,7 +144,9 @@ impl Entry {
             fd_limit: record.fd_limit,
             open_fds: None,
             rss: record.rss,
-            group,
+            cgroup: CgroupId::of(record),
+            service: place.service,
+            group: place.group,
             seen: cycle,
             missed: 0,
             fresh: Some(newborn),

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::collect::{
     Names,
+    cgroup::Cgroups,
     proc_file::{self, ProcReader},
 };
 
@@ -66,7 +67,7 @@ impl<V> Recent<V> {
     }
 }
 
-/// Names processes and users. Arguments of an interpreter come from its execve, if that was seen,
+/// Names processes, users and services. Arguments of an interpreter come from its execve, if that was seen,
 /// else from `/proc/PID/cmdline`; without either its own name must do.
 #[derive(Debug)]
 pub struct NameResolver {
@@ -76,6 +77,7 @@ pub struct NameResolver {
     names: Recent<Arc<str>>,
     execs: Recent<Box<[u8]>>,
     interned: FxHashSet<Arc<str>>,
+    cgroups: Cgroups,
 }
 
 impl Default for NameResolver {
@@ -94,7 +96,18 @@ impl NameResolver {
             names: Recent::new(MOST_NAMES),
             execs: Recent::new(MOST_EXECS),
             interned: FxHashSet::default(),
+            cgroups: Cgroups::below(proc),
         }
+    }
+
+    /// The containers and units of cgroups, asked for those of processes too.
+    pub fn cgroups(&mut self) -> &mut Cgroups {
+        &mut self.cgroups
+    }
+
+    /// The same, to be looked at only.
+    pub fn known_cgroups(&self) -> &Cgroups {
+        &self.cgroups
     }
 
     /// To be called once per cycle: takes up changes of the users' file and gives back names that
@@ -172,6 +185,10 @@ impl Names for NameResolver {
 
     fn user(&mut self, uid: u32) -> Arc<str> {
         self.users.name(uid)
+    }
+
+    fn service(&mut self, record: &TaskRecord) -> Arc<str> {
+        self.cgroups.service_of(record)
     }
 }
 

@@ -76,6 +76,7 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
 pub struct LabelValues {
     text: String,
     ends: Vec<usize>,
+    hidden: Option<usize>,
 }
 
 impl LabelValues {
@@ -104,8 +105,14 @@ impl LabelValues {
         }
     }
 
+    /// Makes the value at this place absent, until all are forgotten.
+    pub fn hide(&mut self, place: usize) {
+        self.hidden = Some(place);
+    }
+
     /// Forgets all values, keeps the memory.
     pub fn clear(&mut self) {
+        self.hidden = None;
         self.text.clear();
         self.ends.clear();
     }
@@ -113,10 +120,14 @@ impl LabelValues {
     /// The values in their order; an absent one is empty.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let mut start = 0;
-        self.ends.iter().map(move |&end| {
+        self.ends.iter().enumerate().map(move |(place, &end)| {
             let value = self.text.get(start..end).unwrap_or_default();
             start = end;
-            value
+            if self.hidden == Some(place) {
+                ""
+            } else {
+                value
+            }
         })
     }
 }
@@ -130,14 +141,20 @@ pub(super) fn direction_name(direction: Direction) -> &'static str {
     }
 }
 
-/// Pushes the two labels of an owner, both absent without one.
+/// When the label `service` is there.
+pub(super) const SERVICE_NOTE: &str =
+    "`service` is there if a container or unit is known, unless `--service-label off`.";
+
+/// Pushes the three labels of an owner, all absent without one.
 pub(super) fn push_owner(values: &mut LabelValues, owner: Option<&Owner>) {
     match owner {
         Some(owner) => {
             values.push_str(&owner.process);
             values.push_str(&owner.user);
+            values.push_str(&owner.service);
         }
         None => {
+            values.skip();
             values.skip();
             values.skip();
         }

@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub filesystems: Vec<FilesystemRow>,
     /// Descriptors by type, of the groups that hold most.
     pub fds: Vec<FdRow>,
+    /// Whether owners are told apart by service: else no row has that label.
+    pub service_label: bool,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
     /// Live connections; empty unless details were asked for.
@@ -72,6 +74,7 @@ impl Snapshot {
             limits: Vec::new(),
             fds: Vec::new(),
             filesystems: Vec::new(),
+            service_label: true,
             processes: Vec::new(),
             connections: Vec::new(),
             members: Vec::new(),

@@ -17,6 +17,10 @@ use crate::{
         proc_file::{self, ProcReader},
     },
     config::{LiveConfig, Rules},
+use crate::collect::{
+    Names,
+    cgroup::Cgroups,
+    proc_file::{self, ProcReader},
 };
 
 /// Names remembered before the older half goes.
@@ -80,6 +84,7 @@ struct Given {
 }
 
 /// Names processes and users: by the first grouping rule that matches, else by what runs. Arguments of an interpreter come from its execve, if that was seen,
+/// Names processes, users and services. Arguments of an interpreter come from its execve, if that was seen,
 /// else from `/proc/PID/cmdline`; without either its own name must do.
 #[derive(Debug)]
 pub struct NameResolver {
@@ -94,6 +99,7 @@ pub struct NameResolver {
     names: Recent<Given>,
     execs: Recent<Box<[u8]>>,
     interned: FxHashSet<Arc<str>>,
+    cgroups: Cgroups,
 }
 
 impl Default for NameResolver {
@@ -116,6 +122,7 @@ impl NameResolver {
             names: Recent::new(MOST_NAMES),
             execs: Recent::new(MOST_EXECS),
             interned: FxHashSet::default(),
+            cgroups: Cgroups::below(proc),
         }
     }
 
@@ -134,6 +141,18 @@ impl NameResolver {
 
     /// To be called once per cycle: takes up other rules and changes of the users' file, and gives
     /// back names that nobody holds.
+    /// The containers and units of cgroups, asked for those of processes too.
+    pub fn cgroups(&mut self) -> &mut Cgroups {
+        &mut self.cgroups
+    }
+
+    /// The same, to be looked at only.
+    pub fn known_cgroups(&self) -> &Cgroups {
+        &self.cgroups
+    }
+
+    /// To be called once per cycle: takes up changes of the users' file and gives back names that
+    /// nobody holds.
     pub fn begin_cycle(&mut self) {
         self.take_up_rules();
         self.now_ns = Moment::now().boot_ns;
@@ -232,6 +251,10 @@ impl Names for NameResolver {
 
     fn user(&mut self, uid: u32) -> Arc<str> {
         self.users.name(uid)
+    }
+
+    fn service(&mut self, record: &TaskRecord) -> Arc<str> {
+        self.cgroups.service_of(record)
     }
 }
 

@@ -5,10 +5,12 @@ mod connect;
 mod cross_check;
 mod dns;
 mod door;
+mod limit;
 mod options;
 mod own;
 mod part;
 mod process;
+mod room;
 mod runner;
 mod stages;
 mod tcp;
@@ -33,9 +35,11 @@ pub use runner::{Gate, Runner};
 use cross_check::CrossChecks;
 use dns::DnsStage;
 use door::DoorStage;
+use limit::LimitStage;
 use own::OwnReader;
 use part::Part;
 use process::ProcessStage;
+use room::RoomStage;
 use stages::Stages;
 use tcp::TcpStage;
 
@@ -44,8 +48,10 @@ pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
     door: DoorStage,
+    limits: LimitStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
+    room: RoomStage,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
@@ -90,7 +96,9 @@ impl Engine {
             tcp,
             process,
             door: DoorStage::start(options),
+            limits: LimitStage::start(options),
             dns,
+            room: RoomStage::start(options),
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
@@ -128,7 +136,8 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 3] = [&self.tcp, &self.door, &self.process];
+        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.limits];
+        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.room];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
         always.into_iter().chain(dns)
     }
@@ -149,6 +158,7 @@ impl Engine {
         let at = Moment::now();
         self.stages.begin();
         let host = self.host.read();
+        self.room.ask(at);
         let mut failures = Vec::new();
         failures.extend(self.process.cycle(at, &mut self.stages));
         failures.extend(self.tcp.cycle(
@@ -164,6 +174,10 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
+        self.limits.cycle(&self.process);
+        self.stages.mark("limits");
+        self.room.cycle();
+        self.stages.mark("filesystem");
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -178,6 +192,7 @@ impl Engine {
         let upstreams = self.tcp.upstreams();
         let port_use = self.tcp.port_use();
         let listeners = self.door.rows(self.sequence, gate);
+        let limits = self.limits.rows(&listeners, &port_use);
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
         let dns = self.dns.as_mut();
@@ -213,6 +228,8 @@ impl Engine {
             port_use,
             processes,
             dns,
+            limits,
+            filesystems: self.room.rows().to_vec(),
             connections,
             members,
             own,

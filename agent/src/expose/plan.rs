@@ -255,7 +255,8 @@ mod tests {
             let mut snapshot = fixture::door::full(fixture::wide(202, 301), &sizes);
             for row in &mut snapshot.processes {
                 let reason = |signal| (ExitReason::Signal(signal), 1, false);
-                row.exited = Some((1..=9).map(reason).collect());
+                let reasons = 0..=budget::EXIT_REASONS as u8;
+                row.exited = Some(reasons.map(reason).collect());
             }
             let exposed = Exposed {
                 snapshot: &snapshot,

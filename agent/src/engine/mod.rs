@@ -136,8 +136,13 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.limits];
-        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.room];
+        let always: [&dyn Part; 5] = [
+            &self.tcp,
+            &self.door,
+            &self.process,
+            &self.limits,
+            &self.room,
+        ];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
         always.into_iter().chain(dns)
     }

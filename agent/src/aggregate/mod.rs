@@ -8,6 +8,7 @@
 //! ```
 
 mod birth;
+mod disk;
 mod dns;
 mod ended;
 mod group;
@@ -22,6 +23,7 @@ mod store;
 mod tcp;
 mod window;
 
+pub use disk::{DiskConfig, DiskTable};
 pub use dns::{DnsConfig, DnsTable};
 pub use listener::{ListenerConfig, ListenerTable};
 pub use networks::{NetworkError, Networks, OwnNetwork};

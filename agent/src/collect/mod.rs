@@ -2,6 +2,7 @@
 //! hand them to the same sink.
 
 pub mod connect;
+pub mod disk;
 pub mod dns;
 pub mod host;
 pub mod listen;

@@ -3,6 +3,7 @@
 
 pub mod budget;
 mod connection;
+mod disk;
 mod dns;
 mod histogram;
 mod listener;
@@ -15,6 +16,7 @@ mod service;
 mod snapshot;
 
 pub use connection::ConnectionRow;
+pub use disk::{BusySeconds, DiskOpRow, DiskRow, DiskUser, DiskVerdict, ServiceDiskRow};
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
 pub use listener::{

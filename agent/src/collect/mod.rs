@@ -4,6 +4,7 @@
 pub mod connect;
 pub mod dns;
 pub mod host;
+pub mod limit;
 pub mod listen;
 mod proc_file;
 pub mod process;

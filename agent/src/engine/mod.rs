@@ -5,6 +5,7 @@ mod connect;
 mod cross_check;
 mod dns;
 mod door;
+mod limit;
 mod options;
 mod own;
 mod part;
@@ -32,6 +33,7 @@ pub use runner::{Gate, Runner};
 use cross_check::CrossChecks;
 use dns::DnsStage;
 use door::DoorStage;
+use limit::LimitStage;
 use own::OwnReader;
 use part::Part;
 use process::ProcessStage;
@@ -43,6 +45,7 @@ pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
     door: DoorStage,
+    limits: LimitStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
     host: OverviewReader,
@@ -88,6 +91,7 @@ impl Engine {
             tcp,
             process,
             door: DoorStage::start(options),
+            limits: LimitStage::start(options),
             dns,
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
@@ -125,7 +129,7 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 3] = [&self.tcp, &self.door, &self.process];
+        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.limits];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
         always.into_iter().chain(dns)
     }
@@ -161,6 +165,8 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
+        self.limits.cycle(&self.process);
+        self.stages.mark("limits");
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -175,6 +181,7 @@ impl Engine {
         let upstreams = self.tcp.upstreams();
         let port_use = self.tcp.port_use();
         let listeners = self.door.rows(self.sequence, gate);
+        let limits = self.limits.rows(&listeners, &port_use);
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
         let dns = self.dns.as_mut();
@@ -209,6 +216,7 @@ impl Engine {
             port_use,
             processes,
             dns,
+            limits,
             connections,
             members,
             own,

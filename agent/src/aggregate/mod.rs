@@ -10,6 +10,7 @@
 mod birth;
 mod dns;
 mod ended;
+mod filesystem;
 mod fit;
 mod group;
 mod horizon;
@@ -25,6 +26,7 @@ mod tcp;
 mod window;
 
 pub use dns::{DnsConfig, DnsTable};
+pub use filesystem::FilesystemTable;
 pub use fit::Trend;
 pub use limit::{DescriptorLimits, ephemeral_ports, fold, listen_backlog, user_threads};
 pub use listener::{ListenerConfig, ListenerTable};

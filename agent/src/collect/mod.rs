@@ -3,6 +3,7 @@
 
 pub mod connect;
 pub mod dns;
+pub mod filesystem;
 pub mod host;
 pub mod limit;
 pub mod listen;

@@ -10,6 +10,7 @@ mod options;
 mod own;
 mod part;
 mod process;
+mod room;
 mod runner;
 mod stages;
 mod tcp;
@@ -37,6 +38,7 @@ use limit::LimitStage;
 use own::OwnReader;
 use part::Part;
 use process::ProcessStage;
+use room::RoomStage;
 use stages::Stages;
 use tcp::TcpStage;
 
@@ -48,6 +50,7 @@ pub struct Engine {
     limits: LimitStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
+    room: RoomStage,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
@@ -93,6 +96,7 @@ impl Engine {
             door: DoorStage::start(options),
             limits: LimitStage::start(options),
             dns,
+            room: RoomStage::start(options),
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
@@ -130,6 +134,7 @@ impl Engine {
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
         let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.limits];
+        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.room];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
         always.into_iter().chain(dns)
     }
@@ -150,6 +155,7 @@ impl Engine {
         let at = Moment::now();
         self.stages.begin();
         let host = self.host.read();
+        self.room.ask(at);
         let mut failures = Vec::new();
         failures.extend(self.process.cycle(at, &mut self.stages));
         failures.extend(self.tcp.cycle(
@@ -167,6 +173,8 @@ impl Engine {
         }
         self.limits.cycle(&self.process);
         self.stages.mark("limits");
+        self.room.cycle();
+        self.stages.mark("filesystem");
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -217,6 +225,7 @@ impl Engine {
             processes,
             dns,
             limits,
+            filesystems: self.room.rows().to_vec(),
             connections,
             members,
             own,

@@ -8,6 +8,9 @@ use super::Family;
 use crate::model::{
     DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow,
     PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, UpstreamRow,
+    DnsRow, FailureRow, FilesystemRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner,
+    PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot,
+    UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -65,6 +68,7 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<PortUseRow>();
     visitor.area::<DnsRow>();
     visitor.area::<LimitRow>();
+    visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();

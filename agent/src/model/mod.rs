@@ -4,6 +4,7 @@
 pub mod budget;
 mod connection;
 mod dns;
+mod filesystem;
 mod histogram;
 mod limit;
 mod listener;
@@ -17,6 +18,7 @@ mod snapshot;
 
 pub use connection::ConnectionRow;
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
+pub use filesystem::{FilesystemRow, Inodes, Room};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
 pub use limit::{LimitRow, Limited, Resource};
 pub use listener::{

@@ -1,6 +1,7 @@
 //! Sources of facts. Each signal has a BPF source and a fallback that fill the same records and
 //! hand them to the same sink.
 
+pub mod cgroup;
 pub mod connect;
 pub mod dns;
 pub mod filesystem;

@@ -58,10 +58,15 @@ pub trait ProcessSink {
     fn lost(&mut self, totals: &TaskTotals);
 }
 
-/// Turns a process into the names it is grouped by. Asked once per process and execve.
+/// Turns a process into the names it is grouped by. Asked once per process, execve and
+/// [`Names::version`].
 pub trait Names {
     /// Grouped process name.
     fn process(&mut self, record: &TaskRecord) -> std::sync::Arc<str>;
+    /// Changes when a living process may have got another name without an execve.
+    fn version(&self, _record: &TaskRecord) -> u32 {
+        0
+    }
     /// Name of a user id.
     fn user(&mut self, uid: u32) -> std::sync::Arc<str>;
 }

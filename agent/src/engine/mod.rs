@@ -24,6 +24,7 @@ use anyhow::Context as _;
 use crate::{
     clock::Moment,
     collect::{host::overview::OverviewReader, tcp::ack},
+    config::LiveConfig,
     kernel::{self, Kernel},
     model::{BirthGate, Snapshot},
 };
@@ -54,6 +55,7 @@ pub struct Engine {
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
+    config: Option<LiveConfig>,
     stages: Stages,
     sequence: u64,
     failed_cycles: u64,
@@ -100,6 +102,7 @@ impl Engine {
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
+            config: options.config.clone(),
             stages: Stages::default(),
             sequence: 0,
             failed_cycles: 0,
@@ -208,6 +211,7 @@ impl Engine {
             part::report(part, &mut own);
         }
         own.cross_checks = self.checks.results();
+        own.config = self.config.as_ref().map(LiveConfig::status);
         own.scope = self.tcp.scope();
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();

@@ -26,8 +26,8 @@ pub use listener::{
     SaturationReason,
 };
 pub use own::{
-    Budget, CrossCheck, Lost, MapFill, OwnStats, ProgramState, ProgramStatus, Scope, SourceStatus,
-    Stage,
+    Budget, ConfigStatus, CrossCheck, Lost, MapFill, OwnStats, ProgramState, ProgramStatus, Scope,
+    SourceStatus, Stage,
 };
 pub use owner::{Owner, UNKNOWN};
 pub use peer::{ConnectionState, PeerKey, PeerRates, PeerRow, Remote};

@@ -29,6 +29,8 @@ pub(super) struct Entry {
     pub ppid: u32,
     pub uid: u32,
     pub exec_id: u32,
+    /// [`crate::collect::Names::version`] of its name.
+    pub named: u32,
     pub threads: u32,
     pub netns: u32,
     pub flags: u32,
@@ -88,6 +90,7 @@ impl Entry {
             ppid: record.ppid,
             uid: record.uid,
             exec_id: record.exec_id,
+            named: 0,
             threads: record.threads,
             netns: record.netns,
             flags: record.flags,

@@ -3,8 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow,
-    PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
+    ConnectionRow, DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats,
+    PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
+    ConnectionRow, DnsRow, FailureRow, FilesystemRow, ListenSettings, ListenerRow, MemberRow,
+    OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -36,6 +38,10 @@ pub struct Snapshot {
     pub port_use: Vec<PortUseRow>,
     /// Name resolution, heaviest first, `other` last; empty unless asked for.
     pub dns: Vec<DnsRow>,
+    /// What can run out, by resource, the fullest first, `other` last.
+    pub limits: Vec<LimitRow>,
+    /// Filesystems, those that hang first, then the fullest.
+    pub filesystems: Vec<FilesystemRow>,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
     /// Live connections; empty unless details were asked for.
@@ -63,6 +69,8 @@ impl Snapshot {
             upstreams: Vec::new(),
             port_use: Vec::new(),
             dns: Vec::new(),
+            limits: Vec::new(),
+            filesystems: Vec::new(),
             processes: Vec::new(),
             connections: Vec::new(),
             members: Vec::new(),

@@ -3,6 +3,7 @@
 
 mod block;
 mod connect;
+mod counters;
 mod dns;
 mod exec;
 mod listen;
@@ -15,6 +16,7 @@ pub use block::{
     DISK_SLOTS_SHARED, DiskKey, DiskOp, DiskRecord, DiskSlot, RQ_OWNERS,
 };
 pub use connect::{ATTEMPTS, AttemptRecord};
+pub use counters::TaskCounters;
 pub use dns::{DNS_BYTES, DnsRecord, DnsWay};
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
 pub use listen::{

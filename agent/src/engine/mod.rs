@@ -3,6 +3,7 @@
 
 mod connect;
 mod cross_check;
+mod disk;
 mod dns;
 mod door;
 mod limit;
@@ -33,6 +34,7 @@ pub use options::{EbpfMode, EngineOptions, RttSource};
 pub use runner::{Gate, Runner};
 
 use cross_check::CrossChecks;
+use disk::DiskStage;
 use dns::DnsStage;
 use door::DoorStage;
 use limit::LimitStage;
@@ -47,6 +49,7 @@ use tcp::TcpStage;
 pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
+    disks: DiskStage,
     door: DoorStage,
     limits: LimitStage,
     /// Only if asked for.
@@ -88,6 +91,7 @@ impl Engine {
         };
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
+        let disks = DiskStage::start(&kernel, options);
         let dns = options.dns.then(|| DnsStage::start(&kernel, options));
         drop(kernel);
         // Type information is tens of MB, needed once.
@@ -95,6 +99,7 @@ impl Engine {
         let engine = Self {
             tcp,
             process,
+            disks,
             door: DoorStage::start(options),
             limits: LimitStage::start(options),
             dns,
@@ -136,8 +141,14 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.limits];
-        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.room];
+        let always: Vec<&dyn Part> = vec![
+            &self.tcp,
+            &self.door,
+            &self.process,
+            &self.disks,
+            &self.limits,
+            &self.room,
+        ];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
         always.into_iter().chain(dns)
     }
@@ -174,6 +185,8 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
+        failures.extend(self.disks.cycle(|_| "".into()));
+        self.stages.mark("disk");
         self.limits.cycle(&self.process);
         self.stages.mark("limits");
         self.room.cycle();
@@ -182,7 +195,8 @@ impl Engine {
             tracing::warn!("{failure}");
         }
         self.failed_cycles += u64::from(!failures.is_empty());
-        self.checks.compare(at, &self.process, &self.tcp);
+        self.checks
+            .compare(at, &self.process, &self.tcp, self.disks.table().totals());
         self.stages.mark("host");
 
         self.sequence += 1;
@@ -195,6 +209,8 @@ impl Engine {
         let limits = self.limits.rows(&listeners, &port_use);
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
+        let disks = self.disks.rows(self.sequence, gate);
+        let service_disks = self.disks.services(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
         let connections = self.tcp.connections();
@@ -228,6 +244,8 @@ impl Engine {
             port_use,
             processes,
             dns,
+            disks,
+            service_disks,
             limits,
             filesystems: self.room.rows().to_vec(),
             connections,

@@ -147,7 +147,7 @@ mod tests {
     };
 
     /// Position of the processes among the areas.
-    const PROCESSES: usize = 10;
+    const PROCESSES: usize = 12;
     /// What is named by default.
     const BUDGETS: Sizes = Sizes {
         listeners: budget::LISTENERS,
@@ -156,6 +156,8 @@ mod tests {
         refused: budget::REFUSED,
         upstreams: budget::UPSTREAMS,
         ports: budget::PORT_USES,
+        disks: budget::DISKS,
+        disk_services: budget::DISK_SERVICES,
         limits: budget::LIMITS,
         askers: budget::ASKERS,
     };
@@ -188,6 +190,8 @@ mod tests {
             port_use: Vec::new(),
             dns: Vec::new(),
             limits: Vec::new(),
+            disks: Vec::new(),
+            service_disks: Vec::new(),
             ..snapshot
         };
         let server = fixture::server();
@@ -226,8 +230,8 @@ mod tests {
         };
         let least = plan(exposed, 0);
         // Peers, listeners, their settings, both directions of services, failures, refusals,
-        // pools, ports, names, limits, processes, the agent, its server.
-        let stays: [&[usize]; 13] = [
+        // pools, ports, names, disks, their services, limits, processes, the agent, its server.
+        let stays: [&[usize]; 15] = [
             &[],
             &[4],
             &[0],
@@ -237,13 +241,18 @@ mod tests {
             &[1],
             &[1],
             &[2],
+            &[3],
+            &[3],
             &[1],
             &[],
             &[0],
             &[0],
         ];
         assert_eq!(least.rows, stays);
-        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12);
+        assert_eq!(
+            least.rows_dropped,
+            6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 3 + 3
+        );
     }
 
     /// Budgets by default, all of them used up at once, each value present.

@@ -352,7 +352,10 @@ pub const BLOCK: ObjectSpec = ObjectSpec {
 };
 
 /// All of them.
-pub const ALL: [&ObjectSpec; 6] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &BLOCK];
+pub const ALL: &[&ObjectSpec] = &[
+    &TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, // Disks.
+    &BLOCK,
+];
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@
 //! in [`visit_areas`].
 
 mod define;
+mod disk;
 mod dns;
 mod failure;
 mod filesystem;
@@ -28,10 +29,11 @@ mod upstream;
 
 use crate::model::Histogram;
 
+pub use disk::{DISK_FAMILIES, DISK_LABELS, SERVICE_DISK_FAMILIES, SERVICE_DISK_LABELS, WRITEBACK};
 pub use dns::{DNS_FAMILIES, DNS_LABELS};
 pub use failure::{FAILURE_FAMILIES, FAILURE_LABELS};
-pub use limit::{LIMIT_FAMILIES, LIMIT_LABELS};
 pub use filesystem::{FILESYSTEM_FAMILIES, FILESYSTEM_LABELS};
+pub use limit::{LIMIT_FAMILIES, LIMIT_LABELS};
 pub use listener::{LISTEN_SETTING_FAMILIES, LISTENER_FAMILIES, LISTENER_LABELS};
 pub use own::OWN_FAMILIES;
 pub(crate) use own::program_state;

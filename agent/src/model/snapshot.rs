@@ -3,10 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats,
-    PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
-    ConnectionRow, DnsRow, FailureRow, FilesystemRow, ListenSettings, ListenerRow, MemberRow,
-    OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
+    ConnectionRow, DiskRow, DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings,
+    ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceDiskRow,
+    ServiceRow, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -40,6 +39,10 @@ pub struct Snapshot {
     pub dns: Vec<DnsRow>,
     /// What can run out, by resource, the fullest first, `other` last.
     pub limits: Vec<LimitRow>,
+    /// Disks, heaviest first, `other` last.
+    pub disks: Vec<DiskRow>,
+    /// Services at disks, heaviest first, `other` last.
+    pub service_disks: Vec<ServiceDiskRow>,
     /// Filesystems, those that hang first, then the fullest.
     pub filesystems: Vec<FilesystemRow>,
     /// Process groups, heaviest first, `other` last.
@@ -70,6 +73,8 @@ impl Snapshot {
             port_use: Vec::new(),
             dns: Vec::new(),
             limits: Vec::new(),
+            disks: Vec::new(),
+            service_disks: Vec::new(),
             filesystems: Vec::new(),
             processes: Vec::new(),
             connections: Vec::new(),

@@ -224,6 +224,8 @@ offsets! {
     STATS_RUN_DELAY = "taskstats", "cpu_delay_total", 0;
     /// Time waiting for storage, ns.
     STATS_BLKIO = "taskstats", "blkio_delay_total", 0;
+    /// Address space of a victim of the out-of-memory killer, until the very end (4.9).
+    SIG_OOM_MM = "signal_struct", "oom_mm", 0;
     /// Living threads.
     SIG_NR_THREADS = "signal_struct", "nr_threads", 0;
     /// Soft limit of descriptors: `rlim[RLIMIT_NOFILE].rlim_cur`, 7 × 16 bytes in.

@@ -15,6 +15,10 @@ use crate::{
     model::{ExitReason, OTHER, ProcessRates, budget::EXIT_REASONS},
 };
 
+/// Reasons named in one row at most, those without a signal aside; further ones are
+/// `ExitReason::Other`.
+pub(super) const REASONS: usize = 8;
+
 /// What identifies a group of processes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ProcessKey {
@@ -89,9 +93,9 @@ impl ProcessAccount {
         let named = self
             .exits
             .iter()
-            .filter(|exit| exit.reason != ExitReason::Other);
+            .filter(|exit| !matches!(exit.reason, ExitReason::Other | ExitReason::Oom));
         let reason = match known(&self.exits, reason) {
-            None if named.count() >= EXIT_REASONS => ExitReason::Other,
+            None if reason != ExitReason::Oom && named.count() >= EXIT_REASONS => ExitReason::Other,
             _ => reason,
         };
         match known(&self.exits, reason).and_then(|at| self.exits.get_mut(at)) {

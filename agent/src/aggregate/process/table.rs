@@ -280,7 +280,7 @@ impl ProcessTable {
         self.cpu_ns += change.cpu.total();
         let cycle = self.groups.cycle(entry.group, activity(&change));
         cycle.add(&change);
-        cycle.exit(exit_reason(record.exit_code), 1);
+        cycle.exit(exit_reason(record), 1);
         self.groups.leave(entry.group);
     }
 

@@ -3,10 +3,9 @@
 use super::*;
 
 fn ran(tgid: u32, comm: &str, runtime_ns: u64) -> TaskRecord {
-    TaskRecord {
-        runtime_ns,
-        ..process(tgid, comm)
-    }
+    let mut record = process(tgid, comm);
+    record.counters.runtime_ns = runtime_ns;
+    record
 }
 
 #[test]

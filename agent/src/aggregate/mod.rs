@@ -8,6 +8,7 @@
 //! ```
 
 mod birth;
+mod disk;
 mod dns;
 mod ended;
 mod filesystem;
@@ -25,6 +26,7 @@ mod store;
 mod tcp;
 mod window;
 
+pub use disk::{DiskConfig, DiskTable};
 pub use dns::{DnsConfig, DnsTable};
 pub use filesystem::{FilesystemTable, filesystem_limits};
 pub use fit::Trend;

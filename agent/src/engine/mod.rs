@@ -3,6 +3,7 @@
 
 mod connect;
 mod cross_check;
+mod disk;
 mod dns;
 mod door;
 mod limit;
@@ -33,6 +34,7 @@ pub use options::{EbpfMode, EngineOptions, RttSource};
 pub use runner::{Gate, Runner};
 
 use cross_check::CrossChecks;
+use disk::DiskStage;
 use dns::DnsStage;
 use door::DoorStage;
 use limit::LimitStage;
@@ -47,6 +49,7 @@ use tcp::TcpStage;
 pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
+    disks: DiskStage,
     door: DoorStage,
     limits: LimitStage,
     /// Only if asked for.
@@ -89,6 +92,7 @@ impl Engine {
         };
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
+        let disks = DiskStage::start(&kernel, options);
         let dns = options.dns.then(|| DnsStage::start(&kernel, options));
         let limits = LimitStage::start(&kernel, options);
         drop(kernel);
@@ -97,6 +101,7 @@ impl Engine {
         let engine = Self {
             tcp,
             process,
+            disks,
             door: DoorStage::start(options),
             limits,
             dns,
@@ -143,6 +148,11 @@ impl Engine {
             &self.tcp,
             &self.door,
             &self.process,
+        let always: Vec<&dyn Part> = vec![
+            &self.tcp,
+            &self.door,
+            &self.process,
+            &self.disks,
             &self.limits,
             &self.room,
         ];
@@ -183,13 +193,18 @@ impl Engine {
             self.stages.mark("dns");
         }
         self.limits.cycle(&self.process, &mut self.stages);
+        failures.extend(self.disks.cycle(|_| "".into()));
+        self.stages.mark("disk");
+        self.limits.cycle(&self.process);
+        self.stages.mark("limits");
         self.room.cycle();
         self.stages.mark("filesystem");
         for failure in &failures {
             tracing::warn!("{failure}");
         }
         self.failed_cycles += u64::from(!failures.is_empty());
-        self.checks.compare(at, &self.process, &self.tcp);
+        self.checks
+            .compare(at, &self.process, &self.tcp, self.disks.table().totals());
         self.stages.mark("host");
 
         self.sequence += 1;
@@ -202,6 +217,8 @@ impl Engine {
         let limits = self.limits.rows(&listeners, &port_use, self.room.rows());
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
+        let disks = self.disks.rows(self.sequence, gate);
+        let service_disks = self.disks.services(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
         let connections = self.tcp.connections();
@@ -236,6 +253,8 @@ impl Engine {
             service_label: self.service_label,
             processes,
             dns,
+            disks,
+            service_disks,
             limits,
             fds: self.limits.fds(),
             filesystems: self.room.rows().to_vec(),

@@ -155,6 +155,7 @@ mod tests {
 
     /// Position of the processes among the areas.
     const PROCESSES: usize = 11;
+    const PROCESSES: usize = 12;
     /// What is named by default.
     const BUDGETS: Sizes = Sizes {
         listeners: budget::LISTENERS,
@@ -163,6 +164,8 @@ mod tests {
         refused: budget::REFUSED,
         upstreams: budget::UPSTREAMS,
         ports: budget::PORT_USES,
+        disks: budget::DISKS,
+        disk_services: budget::DISK_SERVICES,
         limits: budget::LIMITS,
         fds: budget::FD_TYPES,
         askers: budget::ASKERS,
@@ -226,6 +229,8 @@ mod tests {
             filesystems: Vec::new(),
             limits: Vec::new(),
             fds: Vec::new(),
+            disks: Vec::new(),
+            service_disks: Vec::new(),
             ..snapshot
         };
         let server = fixture::server();
@@ -281,6 +286,8 @@ mod tests {
         // pools, ports, names, limits, filesystems, processes, the agent, its server.
         // pools, ports, names, limits, processes, descriptors, the agent, its server.
         let stays: [&[usize]; 14] = [
+        // pools, ports, names, disks, their services, limits, processes, the agent, its server.
+        let stays: [&[usize]; 15] = [
             &[],
             &[4],
             &[0],
@@ -290,6 +297,8 @@ mod tests {
             &[1],
             &[1],
             &[2],
+            &[3],
+            &[3],
             &[1],
             &[],
             &[],
@@ -299,6 +308,10 @@ mod tests {
         assert_eq!(least.rows, stays);
         assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 4);
         assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 1);
+        assert_eq!(
+            least.rows_dropped,
+            6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 3 + 3
+        );
     }
 
     /// Budgets by default, all of them used up at once, each value present.

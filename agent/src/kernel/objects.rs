@@ -370,6 +370,10 @@ pub const BLOCK: ObjectSpec = ObjectSpec {
 
 /// All of them.
 pub const ALL: [&ObjectSpec; 7] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &FDS, &BLOCK];
+pub const ALL: &[&ObjectSpec] = &[
+    &TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, // Disks.
+    &BLOCK,
+];
 
 #[cfg(test)]
 mod tests {

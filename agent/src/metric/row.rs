@@ -6,7 +6,7 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, UpstreamRow, FdRow,
+    DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, UpstreamRow, FdRow, DiskRow, ServiceDiskRow,
 };
 
 /// Everything one exposition shows.
@@ -63,6 +63,8 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<UpstreamRow>();
     visitor.area::<PortUseRow>();
     visitor.area::<DnsRow>();
+    visitor.area::<DiskRow>();
+    visitor.area::<ServiceDiskRow>();
     visitor.area::<LimitRow>();
     visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();

@@ -3,8 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, FdRow,
-    MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
+    ConnectionRow, DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, FdRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow, DiskRow, ServiceDiskRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -38,6 +37,10 @@ pub struct Snapshot {
     pub dns: Vec<DnsRow>,
     /// What can run out, by resource, the fullest first, `other` last.
     pub limits: Vec<LimitRow>,
+    /// Disks, heaviest first, `other` last.
+    pub disks: Vec<DiskRow>,
+    /// Services at disks, heaviest first, `other` last.
+    pub service_disks: Vec<ServiceDiskRow>,
     /// Filesystems, those that hang first, then the fullest.
     pub filesystems: Vec<FilesystemRow>,
     /// Descriptors by type, of the groups that hold most.
@@ -73,6 +76,8 @@ impl Snapshot {
             dns: Vec::new(),
             limits: Vec::new(),
             fds: Vec::new(),
+            disks: Vec::new(),
+            service_disks: Vec::new(),
             filesystems: Vec::new(),
             service_label: true,
             processes: Vec::new(),

@@ -144,10 +144,6 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 5] = [
-            &self.tcp,
-            &self.door,
-            &self.process,
         let always: Vec<&dyn Part> = vec![
             &self.tcp,
             &self.door,
@@ -195,8 +191,6 @@ impl Engine {
         self.limits.cycle(&self.process, &mut self.stages);
         failures.extend(self.disks.cycle(|_| "".into()));
         self.stages.mark("disk");
-        self.limits.cycle(&self.process);
-        self.stages.mark("limits");
         self.room.cycle();
         self.stages.mark("filesystem");
         for failure in &failures {

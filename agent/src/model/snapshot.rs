@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, FdRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow, DiskRow, ServiceDiskRow,
+    ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings,
+    ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceDiskRow,
+    ServiceRow, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.

@@ -1,9 +1,8 @@
 //! One process: its last counters, and what a new set of records of it adds.
 
-use hostlens_ebpf::wire::{TaskCounters, TaskFlags, TaskRecord, UNKNOWN_U32};
 use std::sync::Arc;
 
-use hostlens_ebpf::wire::{TaskFlags, TaskRecord, TaskTotals, ThreadRecord, UNKNOWN_U32};
+use hostlens_ebpf::wire::{TaskCounters, TaskFlags, TaskRecord, UNKNOWN_U32};
 
 use super::{
     counts::{Counts, Known},

@@ -1,11 +1,10 @@
 //! All living processes and their groups.
 
+use std::sync::Arc;
+
 use hostlens_ebpf::wire::{
     TaskCounters, TaskKind, TaskRecord, TaskTotals, ThreadRecord, UNKNOWN_U32,
 };
-use std::sync::Arc;
-
-use hostlens_ebpf::wire::{TaskKind, TaskRecord, TaskTotals, ThreadRecord, UNKNOWN_U32};
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -13,8 +12,7 @@ use super::{
     account::{ProcessAccount, ProcessCycle, ProcessKey},
     counts::Known,
     cpu::CpuTime,
-    entry::{Change, Entry, exit_reason},
-    entry::{Change, Entry, Place, add_thread, array, exit_reason},
+    entry::{Change, Entry, Place, exit_reason},
     owners::Bearers,
 };
 use crate::{
@@ -41,9 +39,8 @@ fn overflow(processes: u64, counters: &TaskCounters) -> [u64; OVERFLOW] {
     values
 }
 
-/// Turns process records into counters of groups by name and user. Records may come at any time;
-/// Turns process records into counters of groups by name, user and service. Records may come at any time;
-/// `begin` and `finish` frame a walk over all tasks.
+/// Turns process records into counters of groups by name, user and service. Records may come at
+/// any time; `begin` and `finish` frame a walk over all tasks.
 #[derive(Debug)]
 pub struct ProcessTable {
     pub(super) config: ProcessConfig,
@@ -226,8 +223,6 @@ impl ProcessTable {
         Place { group, service }
     }
 
-    /// Moves a process whose name or user may have changed; what it did before stays where it is.
-    /// One that has ended keeps the name it lived under, unless it became another since.
     /// Takes up a process seen for the first time.
     fn admit(&mut self, id: ProcessId, record: &TaskRecord, names: &mut dyn Names) {
         let newborn = self.horizon.is_newborn(id.start_ns);
@@ -235,22 +230,24 @@ impl ProcessTable {
         if newborn {
             self.groups.cycle(place.group, 1.0).started += 1;
         }
-        let entry = Entry::new(record, newborn, place, self.cycle);
+        let mut entry = Entry::new(record, newborn, place, self.cycle);
+        entry.named = names.version(record);
         self.entries.insert(id, Box::new(entry));
     }
 
     /// Moves a process whose name, user or service may have changed; what it did before stays
-    /// where it is.
+    /// where it is. One that has ended keeps the name it lived under, unless it became another
+    /// since.
     fn regroup(&mut self, id: ProcessId, record: &TaskRecord, names: &mut dyn Names) {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
         let named = names.version(record);
         let same_name = entry.named == named || record.kind != TaskKind::Process as u32;
-        if (entry.exec_id, entry.uid) == (record.exec_id, record.uid) && same_name {
+        let same = (entry.exec_id, entry.uid) == (record.exec_id, record.uid);
         let cgroup = CgroupId::of(record);
         let moved = entry.cgroup != cgroup;
-        if !moved && (entry.exec_id, entry.uid) == (record.exec_id, record.uid) {
+        if !moved && same && same_name {
             return;
         }
         // Of one that ended the id alone is left, which tells less than its paths did.
@@ -260,8 +257,7 @@ impl ProcessTable {
         let place = self.join_group(record, service, names);
         self.groups.leave(former);
         if let Some(entry) = self.entries.get_mut(&id) {
-            self.groups.cycle(group, 0.0).known |= Known::of(entry.flags);
-            entry.group = group;
+            self.groups.cycle(place.group, 0.0).known |= Known::of(entry.flags);
             entry.group = place.group;
             entry.service = place.service;
             entry.cgroup = cgroup;
@@ -277,14 +273,6 @@ impl ProcessTable {
         } else if self.ended.contains(&id) {
             return;
         } else {
-            let newborn = self.horizon.is_newborn(id.start_ns);
-            let group = self.join_group(record, names);
-            if newborn {
-                self.groups.cycle(group, 1.0).started += 1;
-            }
-            let mut entry = Entry::new(record, newborn, group, self.cycle);
-            entry.named = names.version(record);
-            self.entries.insert(id, Box::new(entry));
             self.admit(id, record, names);
             self.bearers.born(id);
         }

@@ -14,13 +14,10 @@ use crate::{
     clock::Moment,
     collect::{
         Names,
+        cgroup::Cgroups,
         proc_file::{self, ProcReader},
     },
     config::{LiveConfig, Rules},
-use crate::collect::{
-    Names,
-    cgroup::Cgroups,
-    proc_file::{self, ProcReader},
 };
 
 /// Names remembered before the older half goes.
@@ -83,9 +80,8 @@ struct Given {
     uid: u32,
 }
 
-/// Names processes and users: by the first grouping rule that matches, else by what runs. Arguments of an interpreter come from its execve, if that was seen,
-/// Names processes, users and services. Arguments of an interpreter come from its execve, if that was seen,
-/// else from `/proc/PID/cmdline`; without either its own name must do.
+/// Names processes, users and services. A process by the first grouping rule that matches, else by
+/// what runs. Arguments of an interpreter come from its execve, if that was seen, else from `/proc/PID/cmdline`; without either its own name must do.
 #[derive(Debug)]
 pub struct NameResolver {
     proc: ProcReader,
@@ -139,8 +135,6 @@ impl NameResolver {
         }
     }
 
-    /// To be called once per cycle: takes up other rules and changes of the users' file, and gives
-    /// back names that nobody holds.
     /// The containers and units of cgroups, asked for those of processes too.
     pub fn cgroups(&mut self) -> &mut Cgroups {
         &mut self.cgroups
@@ -151,8 +145,8 @@ impl NameResolver {
         &self.cgroups
     }
 
-    /// To be called once per cycle: takes up changes of the users' file and gives back names that
-    /// nobody holds.
+    /// To be called once per cycle: takes up other rules and changes of the users' file, and gives
+    /// back names that nobody holds.
     pub fn begin_cycle(&mut self) {
         self.take_up_rules();
         self.now_ns = Moment::now().boot_ns;

@@ -1,6 +1,8 @@
 //! One embedded object: loaded as a whole, its programs loaded and attached each on its own, so
 //! that a hook this kernel lacks degrades one signal and not the agent.
 
+mod on_demand;
+
 use std::{
     os::fd::{AsFd, BorrowedFd},
     path::PathBuf,
@@ -10,7 +12,9 @@ use anyhow::Context as _;
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{HashMap, Map, MapData, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, CgroupSkbAttachType, Iter, Program, ProgramError},
+    programs::{
+        BtfTracePoint, CgroupSkbAttachType, Iter, Program, ProgramError, tp_btf::BtfTracePointLink,
+    },
 };
 use aya_log::EbpfLogger;
 
@@ -31,6 +35,8 @@ use super::{
 pub enum Hook {
     /// A raw tracepoint with BTF-typed arguments, and how many of them the program reads.
     Tracepoint(&'static str, usize),
+    /// The same, attached by [`LoadedObject::attach`] when it is wanted.
+    TracepointOnDemand(&'static str, usize),
     /// An iterator, run on demand.
     Iterator(&'static str),
     /// Packets of all sockets.
@@ -43,7 +49,9 @@ impl Hook {
     /// As in the names of sections.
     fn name(self) -> String {
         match self {
-            Self::Tracepoint(name, _) => format!("tp_btf/{name}"),
+            Self::Tracepoint(name, _) | Self::TracepointOnDemand(name, _) => {
+                format!("tp_btf/{name}")
+            }
             Self::Iterator(kind) => format!("iter/{kind}"),
             Self::CgroupSkb(CgroupSkbAttachType::Ingress) => "cgroup_skb/ingress".to_owned(),
             Self::CgroupSkb(CgroupSkbAttachType::Egress) => "cgroup_skb/egress".to_owned(),
@@ -135,7 +143,9 @@ impl Kernel {
         };
         let tracepoints = hooks()
             .filter_map(|hook| match hook {
-                Hook::Tracepoint(name, _) => Some((name, btf.tracepoint_args(name)?)),
+                Hook::Tracepoint(name, _) | Hook::TracepointOnDemand(name, _) => {
+                    Some((name, btf.tracepoint_args(name)?))
+                }
                 _ => None,
             })
             .collect();
@@ -228,6 +238,7 @@ impl Kernel {
             name: spec.name,
             ebpf,
             statuses: Vec::new(),
+            links: Vec::new(),
             logger,
         };
         for program in spec.programs {
@@ -248,7 +259,11 @@ impl Kernel {
             return ProgramState::Refused(format!("the object has no program {}", spec.name));
         };
         let outcome = match (spec.hook, program) {
-            (Hook::Tracepoint(name, args), Program::BtfTracePoint(program)) => {
+            (
+                Hook::Tracepoint(name, args) | Hook::TracepointOnDemand(name, args),
+                Program::BtfTracePoint(program),
+            ) => {
+                let now = matches!(spec.hook, Hook::Tracepoint(..));
                 match self.tracepoint_args(name) {
                     None => {
                         return ProgramState::Unsupported(format!(
@@ -260,7 +275,7 @@ impl Kernel {
                             "tracepoint {name} has {has} arguments here, {args} are needed"
                         ));
                     }
-                    Some(_) => self.attach(program, name),
+                    Some(_) => self.attach(program, name, now),
                 }
             }
             (Hook::Iterator(kind), Program::Iter(program)) => program
@@ -279,8 +294,12 @@ impl Kernel {
         &self,
         program: &mut BtfTracePoint,
         name: &str,
+        now: bool,
     ) -> Result<ProgramState, ProgramError> {
         program.load(name, &self.types)?;
+        if !now {
+            return Ok(ProgramState::Loaded);
+        }
         program.attach()?;
         Ok(ProgramState::Attached)
     }
@@ -291,6 +310,8 @@ pub struct LoadedObject {
     name: &'static str,
     ebpf: Ebpf,
     statuses: Vec<(ProgramSpec, ProgramState)>,
+    /// Of programs attached on demand.
+    links: Vec<(&'static str, BtfTracePointLink)>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 

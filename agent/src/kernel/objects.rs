@@ -15,6 +15,10 @@ macro_rules! embedded {
     };
 }
 
+mod swap;
+
+pub use swap::SWAP;
+
 /// Members without which a socket record would say something wrong.
 const SOCKET: &[&str] = &[
     "SKC_FAMILY",
@@ -293,7 +297,7 @@ pub const DNS: ObjectSpec = ObjectSpec {
 };
 
 /// All of them.
-pub const ALL: [&ObjectSpec; 5] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS];
+pub const ALL: [&ObjectSpec; 6] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &SWAP];
 
 #[cfg(test)]
 mod tests {

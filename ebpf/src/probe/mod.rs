@@ -7,6 +7,7 @@ pub mod dns;
 pub mod iter;
 pub mod load;
 pub mod shared;
+pub mod swap;
 pub mod task;
 pub mod tcp;
 

@@ -7,6 +7,7 @@ mod exec;
 mod listen;
 mod rtt;
 mod sock;
+mod swap;
 mod task;
 
 pub use connect::{ATTEMPTS, AttemptRecord};
@@ -21,6 +22,7 @@ pub use rtt::{
 pub use sock::{
     Direction, ListenBind, SOCK_BATCH, SockFlags, SockKind, SockRecord, SockTotals, tcp_state,
 };
+pub use swap::{SWAP_DEVICES, SWAP_OWNERS, SwapBytes, SwapDevices, SwapKey, SwapOwner};
 pub use task::{TaskFlags, TaskKind, TaskRecord, TaskTotals, ThreadRecord};
 
 /// Value of a `u32` field that the running kernel could not tell.

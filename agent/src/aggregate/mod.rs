@@ -10,6 +10,7 @@
 mod birth;
 mod dns;
 mod ended;
+mod fit;
 mod group;
 mod horizon;
 mod listener;
@@ -23,6 +24,7 @@ mod tcp;
 mod window;
 
 pub use dns::{DnsConfig, DnsTable};
+pub use fit::Trend;
 pub use listener::{ListenerConfig, ListenerTable};
 pub use networks::{NetworkError, Networks, OwnNetwork};
 pub use process::{ProcessCaps, ProcessConfig, ProcessTable};

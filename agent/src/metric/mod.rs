@@ -9,6 +9,7 @@ mod dns;
 mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod limit;
 mod listener;
 mod own;
 mod peer;
@@ -28,6 +29,7 @@ use crate::model::Histogram;
 
 pub use dns::{DNS_FAMILIES, DNS_LABELS};
 pub use failure::{FAILURE_FAMILIES, FAILURE_LABELS};
+pub use limit::{LIMIT_FAMILIES, LIMIT_LABELS};
 pub use listener::{LISTEN_SETTING_FAMILIES, LISTENER_FAMILIES, LISTENER_LABELS};
 pub use own::OWN_FAMILIES;
 pub(crate) use own::program_state;

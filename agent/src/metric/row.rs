@@ -6,8 +6,8 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DnsRow, FailureRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow,
-    ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, UpstreamRow,
+    DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow,
+    PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -64,6 +64,7 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<UpstreamRow>();
     visitor.area::<PortUseRow>();
     visitor.area::<DnsRow>();
+    visitor.area::<LimitRow>();
     visitor.area::<ProcessRow>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();

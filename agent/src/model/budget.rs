@@ -16,3 +16,5 @@ pub const UPSTREAMS: usize = 100;
 pub const PORT_USES: usize = 100;
 /// Who asks which resolver.
 pub const ASKERS: usize = 60;
+/// Limits of each resource.
+pub const LIMITS: usize = 20;

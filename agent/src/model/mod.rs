@@ -5,6 +5,7 @@ pub mod budget;
 mod connection;
 mod dns;
 mod histogram;
+mod limit;
 mod listener;
 mod own;
 mod owner;
@@ -17,6 +18,7 @@ mod snapshot;
 pub use connection::ConnectionRow;
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
+pub use limit::{LimitRow, Limited, Resource};
 pub use listener::{
     ListenSettings, ListenerKey, ListenerRates, ListenerRow, RefusedKey, RefusedRow, Saturation,
     SaturationReason,

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow,
-    PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
+    ConnectionRow, DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats,
+    PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub port_use: Vec<PortUseRow>,
     /// Name resolution, heaviest first, `other` last; empty unless asked for.
     pub dns: Vec<DnsRow>,
+    /// What can run out, by resource, the fullest first, `other` last.
+    pub limits: Vec<LimitRow>,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
     /// Live connections; empty unless details were asked for.
@@ -63,6 +65,7 @@ impl Snapshot {
             upstreams: Vec::new(),
             port_use: Vec::new(),
             dns: Vec::new(),
+            limits: Vec::new(),
             processes: Vec::new(),
             connections: Vec::new(),
             members: Vec::new(),

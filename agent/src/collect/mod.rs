@@ -7,6 +7,7 @@ pub mod host;
 pub mod listen;
 mod proc_file;
 pub mod process;
+pub mod swap;
 pub mod tcp;
 
 use hostlens_ebpf::wire::{

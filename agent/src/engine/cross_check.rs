@@ -22,6 +22,8 @@ struct Base {
     cpu: Option<(u64, u64)>,
     /// By namespace: our retransmits and the kernel's.
     retransmits: FxHashMap<u32, (u64, u64)>,
+    /// Bytes of swap I/O, in and out: charged and counted by the kernel.
+    swap: Option<[(u64, u64); 2]>,
 }
 
 /// The comparisons.
@@ -33,7 +35,13 @@ pub struct CrossChecks {
 
 impl CrossChecks {
     /// Compares if a stretch is over.
-    pub fn compare(&mut self, at: Moment, process: &ProcessStage, tcp: &TcpStage) {
+    pub fn compare(
+        &mut self,
+        at: Moment,
+        process: &ProcessStage,
+        tcp: &TcpStage,
+        swap: Option<[(u64, u64); 2]>,
+    ) {
         let due = match &self.base {
             None => true,
             Some(base) => {
@@ -52,6 +60,7 @@ impl CrossChecks {
             at,
             cpu: totals::busy_cpu_ns().map(|kernel| (process.table().cpu_total_ns(), kernel)),
             retransmits: retransmits(tcp),
+            swap,
         };
         if let Some(base) = &self.base {
             self.results = differences(base, &now);
@@ -85,6 +94,16 @@ fn differences(before: &Base, after: &Base) -> Vec<CrossCheck> {
             ours: after.0.saturating_sub(before.0) as f64 / 1e9,
             kernel: after.1.saturating_sub(before.1) as f64 / 1e9,
         });
+    }
+    if let (Some(before), Some(after)) = (before.swap, after.swap) {
+        for ((signal, before), after) in ["swap_in", "swap_out"].into_iter().zip(before).zip(after)
+        {
+            checks.push(CrossCheck {
+                signal,
+                ours: after.0.saturating_sub(before.0) as f64,
+                kernel: after.1.saturating_sub(before.1) as f64,
+            });
+        }
     }
     let mut sums = None;
     for (netns, after) in &after.retransmits {

@@ -11,6 +11,7 @@ mod part;
 mod process;
 mod runner;
 mod stages;
+mod swap;
 mod tcp;
 mod tcp_report;
 mod tcp_source;
@@ -36,12 +37,14 @@ use own::OwnReader;
 use part::Part;
 use process::ProcessStage;
 use stages::Stages;
+use swap::SwapStage;
 use tcp::TcpStage;
 
 /// Sources, aggregation and what they need between cycles.
 pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
+    swap: SwapStage,
     door: DoorStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
@@ -80,6 +83,7 @@ impl Engine {
         };
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
+        let swap = SwapStage::start(&kernel, options);
         let dns = options.dns.then(|| DnsStage::start(&kernel, options));
         drop(kernel);
         // Type information is tens of MB, needed once.
@@ -87,6 +91,7 @@ impl Engine {
         let engine = Self {
             tcp,
             process,
+            swap,
             door: DoorStage::start(options),
             dns,
             host: OverviewReader::default(),
@@ -125,7 +130,7 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 3] = [&self.tcp, &self.door, &self.process];
+        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.swap];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
         always.into_iter().chain(dns)
     }
@@ -134,6 +139,7 @@ impl Engine {
     /// that ring buffers do not fill up and bursts are seen (every 80 ms).
     pub fn drain(&mut self) {
         self.process.drain();
+        self.swap.poll();
         self.tcp.drain(self.process.table());
         self.door.poll(&mut self.tcp);
         if let Some(dns) = &mut self.dns {
@@ -147,7 +153,14 @@ impl Engine {
         self.stages.begin();
         let host = self.host.read();
         let mut failures = Vec::new();
-        failures.extend(self.process.cycle(at, &mut self.stages));
+        let swap = &mut self.swap;
+        failures.extend(
+            self.process
+                .cycle(at, |table| swap.collect(table), &mut self.stages),
+        );
+        swap.changes(self.process.swap_changes());
+        swap.cycle(self.process.table());
+        self.stages.mark("swap");
         failures.extend(self.tcp.cycle(
             at,
             self.process.namespaces(),
@@ -165,7 +178,8 @@ impl Engine {
             tracing::warn!("{failure}");
         }
         self.failed_cycles += u64::from(!failures.is_empty());
-        self.checks.compare(at, &self.process, &self.tcp);
+        self.checks
+            .compare(at, &self.process, &self.tcp, self.swap.balance());
         self.stages.mark("host");
 
         self.sequence += 1;
@@ -177,6 +191,7 @@ impl Engine {
         let listeners = self.door.rows(self.sequence, gate);
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
+        let swap = self.swap.rows(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
         let connections = self.tcp.connections();
@@ -208,6 +223,8 @@ impl Engine {
             upstreams,
             port_use,
             processes,
+            swap,
+            swap_unattributed: self.swap.unattributed(),
             dns,
             connections,
             members,

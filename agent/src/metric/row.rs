@@ -7,7 +7,7 @@ use hostlens_ebpf::wire::Direction;
 use super::Family;
 use crate::model::{
     DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow,
-    PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, UpstreamRow,
+    PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, SwapRow, SwapUnattributed, UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -66,6 +66,8 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<DnsRow>();
     visitor.area::<LimitRow>();
     visitor.area::<ProcessRow>();
+    visitor.area::<SwapRow>();
+    visitor.area::<SwapUnattributed>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();
 }

@@ -14,6 +14,8 @@ pub const REFUSED: usize = 100;
 pub const UPSTREAMS: usize = 100;
 /// Pairs of ends whose local ports are counted.
 pub const PORT_USES: usize = 100;
+/// Whose swap I/O is told.
+pub const SWAPPERS: usize = 60;
 /// Who asks which resolver.
 pub const ASKERS: usize = 60;
 /// Limits of each resource.

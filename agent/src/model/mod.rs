@@ -14,6 +14,7 @@ mod process;
 mod server;
 mod service;
 mod snapshot;
+mod swap;
 
 pub use connection::ConnectionRow;
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
@@ -36,6 +37,7 @@ pub use service::{
     ServiceKey, ServiceRates, ServiceRow, UpstreamRow,
 };
 pub use snapshot::{BirthGate, HostOverview, Snapshot};
+pub use swap::{SwapKey, SwapMeasure, SwapNobody, SwapRates, SwapRow, SwapUnattributed};
 
 /// A label set is shown under this value once it is beyond its budget or outside the own networks.
 pub const OTHER: &str = "other";

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     ConnectionRow, DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats,
-    PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
+    PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, SwapRow, SwapUnattributed, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -40,6 +40,11 @@ pub struct Snapshot {
     pub limits: Vec<LimitRow>,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
+    /// Swap I/O, heaviest first, `other` last; empty until there is some.
+    pub swap: Vec<SwapRow>,
+    /// Swap I/O nobody was charged with; absent without swap, or where the kernel's sums are not
+    /// compared.
+    pub swap_unattributed: Option<SwapUnattributed>,
     /// Live connections; empty unless details were asked for.
     pub connections: Vec<ConnectionRow>,
     /// Single processes; empty unless details were asked for.
@@ -67,6 +72,8 @@ impl Snapshot {
             dns: Vec::new(),
             limits: Vec::new(),
             processes: Vec::new(),
+            swap: Vec::new(),
+            swap_unattributed: None,
             connections: Vec::new(),
             members: Vec::new(),
             own: OwnStats::default(),

@@ -44,6 +44,8 @@ pub(super) struct Entry {
     own: TaskTotals,
     /// Absolute counters booked so far or there before we came.
     booked: TaskTotals,
+    /// Of what it read, what came from swap and is yet to be left out.
+    from_swap: u64,
     cpu: CpuTime,
     pub memory: Option<Memory>,
     /// `CLOCK_MONOTONIC` ns of the last attempt to read its memory; 0: none yet; or
@@ -137,6 +139,7 @@ impl Entry {
             fresh: Some(newborn),
             own: TaskTotals::default(),
             booked: TaskTotals::default(),
+            from_swap: 0,
             cpu: CpuTime::default(),
             memory: None,
             memory_read_ns: 0,

@@ -5,6 +5,7 @@ mod cpu;
 mod entry;
 mod owners;
 mod rows;
+mod swapped;
 mod table;
 mod wanted;
 

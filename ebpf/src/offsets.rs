@@ -185,6 +185,13 @@ offsets! {
     TASK_READ_BYTES = "task_struct", "ioac.read_bytes", 0;
     /// Bytes written to storage.
     TASK_WRITE_BYTES = "task_struct", "ioac.write_bytes", 0;
+    /// Time runnable and not running, ns (`CONFIG_SCHED_INFO`).
+    TASK_RUN_DELAY = "task_struct", "sched_info.run_delay", 0;
+    /// Delay accounting; null for tasks that began while it was off.
+    TASK_DELAYS = "task_struct", "delays", 0;
+    // include/linux/delayacct.h
+    /// Time waiting for storage, ns.
+    DELAYS_BLKIO = "task_delay_info", "blkio_delay", 0;
     /// Namespaces.
     TASK_NSPROXY = "task_struct", "nsproxy", 0;
     /// Counts execve.
@@ -210,6 +217,13 @@ offsets! {
     SIG_READ_BYTES = "signal_struct", "ioac.read_bytes", 0;
     /// Bytes written to storage.
     SIG_WRITE_BYTES = "signal_struct", "ioac.write_bytes", 0;
+    /// What threads that ended left in a group of several (`CONFIG_TASKSTATS`).
+    SIG_STATS = "signal_struct", "stats", 0;
+    // include/uapi/linux/taskstats.h
+    /// Time runnable and not running, ns.
+    STATS_RUN_DELAY = "taskstats", "cpu_delay_total", 0;
+    /// Time waiting for storage, ns.
+    STATS_BLKIO = "taskstats", "blkio_delay_total", 0;
     /// Living threads.
     SIG_NR_THREADS = "signal_struct", "nr_threads", 0;
     /// Soft limit of descriptors: `rlim[RLIMIT_NOFILE].rlim_cur`, 7 × 16 bytes in.

@@ -188,6 +188,8 @@ mod tests {
             port_use: Vec::new(),
             dns: Vec::new(),
             limits: Vec::new(),
+            swap: Vec::new(),
+            swap_unattributed: None,
             ..snapshot
         };
         let server = fixture::server();
@@ -214,7 +216,7 @@ mod tests {
         }
         assert!(rows(0).contains(&40), "the folded row stays");
         assert!(rows(PROCESSES).len() > 5 && rows(PROCESSES)[0] == 0);
-        assert_eq!(half.rows[PROCESSES + 1..], [[0], [0]]);
+        assert_eq!(half.rows[PROCESSES + 3..], [[0], [0]]);
     }
 
     #[test]
@@ -226,8 +228,9 @@ mod tests {
         };
         let least = plan(exposed, 0);
         // Peers, listeners, their settings, both directions of services, failures, refusals,
-        // pools, ports, names, limits, processes, the agent, its server.
-        let stays: [&[usize]; 13] = [
+        // pools, ports, names, limits, processes, swap I/O and
+        // its rest, the agent, its server.
+        let stays: [&[usize]; 15] = [
             &[],
             &[4],
             &[0],
@@ -239,11 +242,13 @@ mod tests {
             &[2],
             &[1],
             &[],
+            &[4],
+            &[0],
             &[0],
             &[0],
         ];
         assert_eq!(least.rows, stays);
-        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12);
+        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 4);
     }
 
     /// Budgets by default, all of them used up at once, each value present.
@@ -253,6 +258,7 @@ mod tests {
         let full = |askers| {
             let sizes = Sizes { askers, ..BUDGETS };
             let mut snapshot = fixture::door::full(fixture::wide(202, 301), &sizes);
+            snapshot.swap = fixture::swap::full(budget::SWAPPERS);
             for row in &mut snapshot.processes {
                 let reason = |signal| (ExitReason::Signal(signal), 1, false);
                 row.exited = Some((1..=9).map(reason).collect());

@@ -354,6 +354,6 @@ mod tests {
             })
             .unwrap();
         println!("{found:?}");
-        assert!(found.is_some_and(|record| record.runtime_ns > 0 && record.threads > 0));
+        assert!(found.is_some_and(|record| record.counters.runtime_ns > 0 && record.threads > 0));
     }
 }

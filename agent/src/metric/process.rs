@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Desc, Exposed, Family, Kind, LabelValues, Row, Unit, signal_name};
+use super::{Desc, Exposed, Family, Kind, LabelValues, Row, Unit, define::counter, signal_name};
 use crate::model::{ExitReason, OTHER, ProcessRow};
 
 /// Labels that identify a [`ProcessRow`].
@@ -157,6 +157,30 @@ pub const PROCESS_FAMILIES: &[Family<ProcessRow>] = &[
             }
         },
     },
+    counter(
+        "process_run_delay_seconds_total",
+        Unit::Seconds,
+        &[],
+        "Time that runnable threads waited for a CPU.",
+        "task_struct.sched_info.run_delay + taskstats.cpu_delay_total of threads that ended",
+        |row, points| {
+            if let Some(delay) = row.run_delay_ns {
+                points.counter(&[], delay as f64 / 1e9, row.held);
+            }
+        },
+    ),
+    counter(
+        "process_block_delay_seconds_total",
+        Unit::Seconds,
+        &[],
+        "Time that threads waited for storage; absent for processes that began while kernel.task_delayacct was 0.",
+        "task_delay_info.blkio_delay + taskstats.blkio_delay_total of threads that ended",
+        |row, points| {
+            if let Some(delay) = row.block_delay_ns {
+                points.counter(&[], delay as f64 / 1e9, row.held);
+            }
+        },
+    ),
     Family {
         desc: Desc {
             name: "process_processes",

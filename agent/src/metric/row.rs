@@ -7,7 +7,8 @@ use hostlens_ebpf::wire::Direction;
 use super::Family;
 use crate::model::{
     DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow,
-    PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, SwapRow, SwapUnattributed, UpstreamRow,
+    PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, SwapRow,
+    SwapUnattributed, UpstreamRow,
 };
 
 /// Everything one exposition shows.

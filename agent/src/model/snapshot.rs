@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     ConnectionRow, DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats,
-    PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, SwapRow, SwapUnattributed, UpstreamRow,
+    PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, SwapRow, SwapUnattributed,
+    UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.

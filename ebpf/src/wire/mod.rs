@@ -2,6 +2,7 @@
 //! sizes asserted: a record is copied as bytes and read back as the same type.
 
 mod connect;
+mod counters;
 mod dns;
 mod exec;
 mod listen;
@@ -11,6 +12,7 @@ mod swap;
 mod task;
 
 pub use connect::{ATTEMPTS, AttemptRecord};
+pub use counters::TaskCounters;
 pub use dns::{DNS_BYTES, DnsRecord, DnsWay};
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
 pub use listen::{

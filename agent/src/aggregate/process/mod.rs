@@ -1,6 +1,7 @@
 //! Processes, grouped by name and user.
 
 mod account;
+mod counts;
 mod cpu;
 mod entry;
 mod owners;

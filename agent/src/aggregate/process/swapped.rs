@@ -27,7 +27,8 @@ impl ProcessTable {
         };
         if let Some(group) = self.groups.join_known(&key) {
             let cycle = self.groups.cycle(group, 0.0);
-            cycle.read_bytes = cycle.read_bytes.saturating_sub(bytes);
+            let read = &mut cycle.counts.read_bytes;
+            *read = read.saturating_sub(bytes);
             self.groups.leave(group);
         }
     }

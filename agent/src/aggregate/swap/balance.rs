@@ -47,9 +47,10 @@ impl SwapBalance {
     /// is called unattributed only because it is on its way. Gives what zswap wrote back since the
     /// last call.
     pub fn compare(&mut self, kernel: SwapTotals, in_bytes: u64, out_bytes: u64) -> u64 {
-        let Some(last) = self.last.replace(kernel) else {
+        let Some(last) = self.last else {
             return 0;
         };
+        self.last = Some(kernel);
         self.read
             .add(kernel.in_bytes.saturating_sub(last.in_bytes), in_bytes);
         self.written

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use hostlens_ebpf::wire::{TaskFlags, TaskKind, TaskRecord, ThreadRecord};
+use hostlens_ebpf::wire::{TaskCounters, TaskFlags, TaskKind, TaskRecord, ThreadRecord};
 
 use super::{ProcessCaps, ProcessConfig, ProcessTable};
 use crate::{
@@ -83,12 +83,20 @@ fn ended(record: TaskRecord, exit_code: u32) -> TaskRecord {
     }
 }
 
+/// The record of a process that has run so long.
+fn ran(runtime_ns: u64, mut record: TaskRecord) -> TaskRecord {
+    record.counters.runtime_ns = runtime_ns;
+    record
+}
+
 fn thread(tgid: u32, runtime_ns: u64) -> ThreadRecord {
     ThreadRecord {
         kind: TaskKind::Thread as u32,
         tgid,
-        runtime_ns,
-        ..ThreadRecord::default()
+        counters: TaskCounters {
+            runtime_ns,
+            ..TaskCounters::default()
+        },
     }
 }
 
@@ -148,11 +156,14 @@ impl Rig {
 
     /// A process started a moment after the last walk began.
     fn newborn(&self, tgid: u32, comm: &str, runtime_ns: u64) -> TaskRecord {
-        TaskRecord {
-            start_ns: self.now.boot_ns + SECOND,
+        let start_ns = self.now.boot_ns + SECOND;
+        ran(
             runtime_ns,
-            ..process(tgid, comm)
-        }
+            TaskRecord {
+                start_ns,
+                ..process(tgid, comm)
+            },
+        )
     }
 }
 

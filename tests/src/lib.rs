@@ -18,6 +18,7 @@ pub mod holder;
 pub mod host;
 pub mod http;
 pub mod listen_truth;
+pub mod memory_limit;
 pub mod netns;
 pub mod output;
 pub mod packet_truth;

@@ -5,10 +5,12 @@ mod connect;
 mod cross_check;
 mod dns;
 mod door;
+mod limit;
 mod options;
 mod own;
 mod part;
 mod process;
+mod room;
 mod runner;
 mod stages;
 mod swap;
@@ -23,6 +25,7 @@ use anyhow::Context as _;
 use crate::{
     clock::Moment,
     collect::{host::overview::OverviewReader, tcp::ack},
+    config::LiveConfig,
     kernel::{self, Kernel},
     model::{BirthGate, Snapshot},
 };
@@ -33,9 +36,11 @@ pub use runner::{Gate, Runner};
 use cross_check::CrossChecks;
 use dns::DnsStage;
 use door::DoorStage;
+use limit::LimitStage;
 use own::OwnReader;
 use part::Part;
 use process::ProcessStage;
+use room::RoomStage;
 use stages::Stages;
 use swap::SwapStage;
 use tcp::TcpStage;
@@ -46,11 +51,14 @@ pub struct Engine {
     process: ProcessStage,
     swap: SwapStage,
     door: DoorStage,
+    limits: LimitStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
+    room: RoomStage,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
+    config: Option<LiveConfig>,
     stages: Stages,
     sequence: u64,
     failed_cycles: u64,
@@ -93,10 +101,13 @@ impl Engine {
             process,
             swap,
             door: DoorStage::start(options),
+            limits: LimitStage::start(options),
             dns,
+            room: RoomStage::start(options),
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
+            config: options.config.clone(),
             stages: Stages::default(),
             sequence: 0,
             failed_cycles: 0,
@@ -130,7 +141,14 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 4] = [&self.tcp, &self.door, &self.process, &self.swap];
+        let always: [&dyn Part; 6] = [
+            &self.tcp,
+            &self.door,
+            &self.process,
+            &self.swap,
+            &self.limits,
+            &self.room,
+        ];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
         always.into_iter().chain(dns)
     }
@@ -152,6 +170,7 @@ impl Engine {
         let at = Moment::now();
         self.stages.begin();
         let host = self.host.read();
+        self.room.ask(at);
         let mut failures = Vec::new();
         let swap = &mut self.swap;
         failures.extend(
@@ -174,6 +193,10 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
+        self.limits.cycle(&self.process);
+        self.stages.mark("limits");
+        self.room.cycle();
+        self.stages.mark("filesystem");
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -189,6 +212,7 @@ impl Engine {
         let upstreams = self.tcp.upstreams();
         let port_use = self.tcp.port_use();
         let listeners = self.door.rows(self.sequence, gate);
+        let limits = self.limits.rows(&listeners, &port_use);
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
         let swap = self.swap.rows(self.sequence, gate);
@@ -208,6 +232,7 @@ impl Engine {
             part::report(part, &mut own);
         }
         own.cross_checks = self.checks.results();
+        own.config = self.config.as_ref().map(LiveConfig::status);
         own.scope = self.tcp.scope();
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();
@@ -226,6 +251,8 @@ impl Engine {
             swap,
             swap_unattributed: self.swap.unattributed(),
             dns,
+            limits,
+            filesystems: self.room.rows().to_vec(),
             connections,
             members,
             own,

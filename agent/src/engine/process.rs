@@ -82,7 +82,7 @@ impl ProcessStage {
                 retention: options.retention,
                 details: options.details,
             }),
-            names: NameResolver::default(),
+            names: NameResolver::default().with_config(options.config.clone()),
             memory: MemoryReader::default(),
             memory_failed: 0,
             fds: FdReader::default(),

@@ -261,7 +261,8 @@ mod tests {
             snapshot.swap = fixture::swap::full(budget::SWAPPERS);
             for row in &mut snapshot.processes {
                 let reason = |signal| (ExitReason::Signal(signal), 1, false);
-                row.exited = Some((1..=9).map(reason).collect());
+                let reasons = 0..=budget::EXIT_REASONS as u8;
+                row.exited = Some(reasons.map(reason).collect());
             }
             let exposed = Exposed {
                 snapshot: &snapshot,

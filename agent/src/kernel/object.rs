@@ -35,8 +35,8 @@ use super::{
 pub enum Hook {
     /// A raw tracepoint with BTF-typed arguments, and how many of them the program reads.
     Tracepoint(&'static str, usize),
-    /// The same, attached by [`LoadedObject::attach`] when it is wanted.
-    TracepointOnDemand(&'static str, usize),
+    /// As before, loaded at once and attached when it is needed ([`LoadedObject::attach`]).
+    LateTracepoint(&'static str, usize),
     /// An iterator, run on demand.
     Iterator(&'static str),
     /// Packets of all sockets.
@@ -49,9 +49,7 @@ impl Hook {
     /// As in the names of sections.
     fn name(self) -> String {
         match self {
-            Self::Tracepoint(name, _) | Self::TracepointOnDemand(name, _) => {
-                format!("tp_btf/{name}")
-            }
+            Self::Tracepoint(name, _) | Self::LateTracepoint(name, _) => format!("tp_btf/{name}"),
             Self::Iterator(kind) => format!("iter/{kind}"),
             Self::CgroupSkb(CgroupSkbAttachType::Ingress) => "cgroup_skb/ingress".to_owned(),
             Self::CgroupSkb(CgroupSkbAttachType::Egress) => "cgroup_skb/egress".to_owned(),
@@ -115,9 +113,9 @@ pub struct Kernel {
     /// Whether kernel programs say what they see.
     log: bool,
     /// Programs nobody asked for.
-    unused: &'static [&'static str],
+    unused: Vec<&'static str>,
     /// Maps that only those use.
-    unused_maps: &'static [&'static str],
+    unused_maps: Vec<&'static str>,
 }
 
 /// Everything, in the library's numbering of levels.
@@ -143,7 +141,7 @@ impl Kernel {
         };
         let tracepoints = hooks()
             .filter_map(|hook| match hook {
-                Hook::Tracepoint(name, _) | Hook::TracepointOnDemand(name, _) => {
+                Hook::Tracepoint(name, _) | Hook::LateTracepoint(name, _) => {
                     Some((name, btf.tracepoint_args(name)?))
                 }
                 _ => None,
@@ -159,19 +157,20 @@ impl Kernel {
             cgroup: Cgroup::root(),
             overrides,
             log,
-            unused: &[],
-            unused_maps: &[],
+            unused: Vec::new(),
+            unused_maps: Vec::new(),
         })
     }
 
-    /// Leaves programs out, and makes the maps that only they use as small as can be.
+    /// Leaves these programs out too, and makes the maps that only they use as small as can be.
     #[must_use]
     pub fn without(
         mut self,
         programs: &'static [&'static str],
         maps: &'static [&'static str],
     ) -> Self {
-        (self.unused, self.unused_maps) = (programs, maps);
+        self.unused.extend(programs);
+        self.unused_maps.extend(maps);
         self
     }
 
@@ -215,7 +214,7 @@ impl Kernel {
         for ring in rings {
             loader.map_max_entries(ring.map, ring.bytes);
         }
-        for map in self.unused_maps {
+        for map in &self.unused_maps {
             loader.map_max_entries(map, 1);
         }
         let file = self
@@ -260,24 +259,21 @@ impl Kernel {
         };
         let outcome = match (spec.hook, program) {
             (
-                Hook::Tracepoint(name, args) | Hook::TracepointOnDemand(name, args),
+                Hook::Tracepoint(name, args) | Hook::LateTracepoint(name, args),
                 Program::BtfTracePoint(program),
-            ) => {
-                let now = matches!(spec.hook, Hook::Tracepoint(..));
-                match self.tracepoint_args(name) {
-                    None => {
-                        return ProgramState::Unsupported(format!(
-                            "this kernel has no tracepoint {name}"
-                        ));
-                    }
-                    Some(has) if has < args => {
-                        return ProgramState::Unsupported(format!(
-                            "tracepoint {name} has {has} arguments here, {args} are needed"
-                        ));
-                    }
-                    Some(_) => self.attach(program, name, now),
+            ) => match self.tracepoint_args(name) {
+                None => {
+                    return ProgramState::Unsupported(format!(
+                        "this kernel has no tracepoint {name}"
+                    ));
                 }
-            }
+                Some(has) if has < args => {
+                    return ProgramState::Unsupported(format!(
+                        "tracepoint {name} has {has} arguments here, {args} are needed"
+                    ));
+                }
+                Some(_) => self.attach(program, name, spec.hook),
+            },
             (Hook::Iterator(kind), Program::Iter(program)) => program
                 .load(kind, &self.types)
                 .map(|()| ProgramState::Loaded),
@@ -294,10 +290,10 @@ impl Kernel {
         &self,
         program: &mut BtfTracePoint,
         name: &str,
-        now: bool,
+        hook: Hook,
     ) -> Result<ProgramState, ProgramError> {
         program.load(name, &self.types)?;
-        if !now {
+        if let Hook::LateTracepoint(..) = hook {
             return Ok(ProgramState::Loaded);
         }
         program.attach()?;

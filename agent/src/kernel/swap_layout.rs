@@ -55,7 +55,6 @@ pub fn resolve(btf: &Btf) -> SwapLayout {
         ),
     ];
     let wished = [
-        ("BIO_BDEV", btf.offset("bio", "bi_bdev")),
         ("BDEV_DEV", btf.offset("block_device", "bd_dev")),
         ("PAGE_HEAD", btf.enumerator("PG_head")),
         (

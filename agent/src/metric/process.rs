@@ -38,6 +38,7 @@ pub fn exit_reason(reason: ExitReason) -> Cow<'static, str> {
         ExitReason::Success => Cow::Borrowed("exit_0"),
         ExitReason::Failure => Cow::Borrowed("exit_nonzero"),
         ExitReason::Signal(number) => signal_name(number).unwrap_or(Cow::Borrowed(OTHER)),
+        ExitReason::Oom => Cow::Borrowed("oom"),
         ExitReason::Other => Cow::Borrowed(OTHER),
     }
 }
@@ -240,11 +241,11 @@ pub const PROCESS_FAMILIES: &[Family<ProcessRow>] = &[
     Family {
         desc: Desc {
             name: "process_exited_total",
-            help: "Processes that ended, by reason: exit_0, exit_nonzero, the name of the signal, or other.",
+            help: "Processes that ended, by reason: exit_0, exit_nonzero, the name of the signal, oom (killed as memory ran out), or other.",
             kind: Kind::Counter,
             unit: Unit::None,
             labels: &["reason"],
-            source: "task_struct.exit_code at sched_process_free",
+            source: "task_struct.exit_code, signal_struct.oom_mm at sched_process_free",
         },
         fill: |row, points| {
             for &(reason, ends, held) in row.exited.iter().flatten() {
@@ -252,4 +253,17 @@ pub const PROCESS_FAMILIES: &[Family<ProcessRow>] = &[
             }
         },
     },
+    counter(
+        "oom_kills_total",
+        Unit::None,
+        &[],
+        "Processes killed because memory ran out, of the host or of their cgroup.",
+        "signal_struct.oom_mm at sched_process_free",
+        |row, points| {
+            let exits = row.exited.iter().flatten();
+            for &(_, kills, held) in exits.filter(|exit| exit.0 == ExitReason::Oom) {
+                points.count(&[], kills, held);
+            }
+        },
+    ),
 ];

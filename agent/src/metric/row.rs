@@ -6,9 +6,9 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow,
-    PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, SwapRow,
-    SwapUnattributed, UpstreamRow,
+    DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats,
+    Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot,
+    SwapRow, SwapUnattributed, UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -66,6 +66,7 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<PortUseRow>();
     visitor.area::<DnsRow>();
     visitor.area::<LimitRow>();
+    visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();
     visitor.area::<SwapRow>();
     visitor.area::<SwapUnattributed>();

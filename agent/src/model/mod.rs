@@ -4,6 +4,7 @@
 pub mod budget;
 mod connection;
 mod dns;
+mod filesystem;
 mod histogram;
 mod limit;
 mod listener;
@@ -18,6 +19,7 @@ mod swap;
 
 pub use connection::ConnectionRow;
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
+pub use filesystem::{FilesystemRow, Inodes, Room};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
 pub use limit::{LimitRow, Limited, Resource};
 pub use listener::{
@@ -25,8 +27,8 @@ pub use listener::{
     SaturationReason,
 };
 pub use own::{
-    Budget, CrossCheck, Lost, MapFill, OwnStats, ProgramState, ProgramStatus, Scope, SourceStatus,
-    Stage,
+    Budget, ConfigStatus, CrossCheck, Lost, MapFill, OwnStats, ProgramState, ProgramStatus, Scope,
+    SourceStatus, Stage,
 };
 pub use owner::{Owner, UNKNOWN};
 pub use peer::{ConnectionState, PeerKey, PeerRates, PeerRow, Remote};

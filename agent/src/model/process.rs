@@ -33,6 +33,8 @@ pub enum ExitReason {
     Failure,
     /// Killed by a signal (number).
     Signal(u8),
+    /// Killed because memory ran out, of the host or of its cgroup.
+    Oom,
     /// Reasons beyond what one group may name, and ends whose reason was not seen.
     Other,
 }

@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats,
-    PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, SwapRow, SwapUnattributed,
-    UpstreamRow,
+    ConnectionRow, DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
+    MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, SwapRow,
+    SwapUnattributed, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub dns: Vec<DnsRow>,
     /// What can run out, by resource, the fullest first, `other` last.
     pub limits: Vec<LimitRow>,
+    /// Filesystems, those that hang first, then the fullest.
+    pub filesystems: Vec<FilesystemRow>,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
     /// Swap I/O, heaviest first, `other` last; empty until there is some.
@@ -72,6 +74,7 @@ impl Snapshot {
             port_use: Vec::new(),
             dns: Vec::new(),
             limits: Vec::new(),
+            filesystems: Vec::new(),
             processes: Vec::new(),
             swap: Vec::new(),
             swap_unattributed: None,

@@ -155,7 +155,7 @@ fn number(pointer: *const u8) -> u64 {
 /// As for [`request`].
 #[inline(always)]
 unsafe fn is_swap_device(bio: *const u8, devices: *const SwapDevices) -> bool {
-    if global(&set::BIO_BDEV) == ABSENT {
+    if global(&at::BIO_BDEV) == ABSENT {
         return true;
     }
     // SAFETY: promised by the caller; the list is a value of a map.
@@ -163,7 +163,7 @@ unsafe fn is_swap_device(bio: *const u8, devices: *const SwapDevices) -> bool {
         if (*devices).any != 0 {
             return true;
         }
-        let device: u32 = member(pointer(bio, &set::BIO_BDEV), &set::BDEV_DEV);
+        let device: u32 = member(pointer(bio, &at::BIO_BDEV), &set::BDEV_DEV);
         let known = (&raw const (*devices).devices).cast::<u32>();
         for at in 0..SWAP_DEVICES {
             let known = known.add(at).read_volatile();

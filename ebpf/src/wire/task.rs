@@ -34,6 +34,8 @@ impl TaskFlags {
     pub const RUN_DELAY: u32 = 1 << 5;
     /// [`TaskCounters::block_delay_ns`] is known: delay accounting was on when the task began.
     pub const BLOCK_DELAY: u32 = 1 << 6;
+    /// Chosen by the out-of-memory killer; in a [`TaskKind::Final`] record.
+    pub const OOM_VICTIM: u32 = 1 << 7;
 }
 
 /// One process. Counters are absolute since it started. In the kernel's stream a

@@ -12,10 +12,11 @@ use crate::{
         birth::{Birth, View},
         group::{Account, GroupKey},
     },
-    model::{ExitReason, OTHER, ProcessRates},
+    model::{ExitReason, OTHER, ProcessRates, budget::EXIT_REASONS},
 };
 
-/// Reasons named in one row at most; further ones are `ExitReason::Other`.
+/// Reasons named in one row at most, those without a signal aside; further ones are
+/// `ExitReason::Other`.
 pub(super) const REASONS: usize = 8;
 
 /// What identifies a group of processes.
@@ -92,9 +93,10 @@ impl ProcessAccount {
         let named = self
             .exits
             .iter()
-            .filter(|exit| exit.reason != ExitReason::Other);
+            .filter(|exit| !matches!(exit.reason, ExitReason::Other | ExitReason::Oom));
         let reason = match known(&self.exits, reason) {
-            None if named.count() >= REASONS => ExitReason::Other,
+            None if named.count() >= EXIT_REASONS => ExitReason::Other,
+            None if reason != ExitReason::Oom && named.count() >= REASONS => ExitReason::Other,
             _ => reason,
         };
         match known(&self.exits, reason).and_then(|at| self.exits.get_mut(at)) {

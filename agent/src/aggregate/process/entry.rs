@@ -11,6 +11,7 @@ use crate::{
     model::{ExitReason, Memory, ProcessRates},
 };
 
+const SIGKILL: u32 = libc::SIGKILL.cast_unsigned();
 /// Stands for the time of a reading where every record brings its own.
 const FROM_RECORD: u64 = u64::MAX;
 
@@ -29,6 +30,8 @@ pub(super) struct Entry {
     pub ppid: u32,
     pub uid: u32,
     pub exec_id: u32,
+    /// [`crate::collect::Names::version`] of its name.
+    pub named: u32,
     pub threads: u32,
     pub netns: u32,
     pub flags: u32,
@@ -60,11 +63,14 @@ pub(super) struct Entry {
     pub rates: ProcessRates,
 }
 
-/// Why a process ended, from its wait status.
-pub(super) fn exit_reason(exit_code: u32) -> ExitReason {
-    match (exit_code & 0x7f, exit_code >> 8 & 0xff) {
+/// Why a process ended, from the wait status and flags of its final record. A victim of the
+/// out-of-memory killer that was leaving by itself already is not one of its kills.
+pub(super) fn exit_reason(record: &TaskRecord) -> ExitReason {
+    let oom = record.flags & TaskFlags::OOM_VICTIM != 0;
+    match (record.exit_code & 0x7f, record.exit_code >> 8 & 0xff) {
         (0, 0) => ExitReason::Success,
         (0, _) => ExitReason::Failure,
+        (SIGKILL, _) if oom => ExitReason::Oom,
         (signal, _) => ExitReason::Signal(signal as u8),
     }
 }
@@ -90,6 +96,7 @@ impl Entry {
             ppid: record.ppid,
             uid: record.uid,
             exec_id: record.exec_id,
+            named: 0,
             threads: record.threads,
             netns: record.netns,
             flags: record.flags,

@@ -4,6 +4,7 @@ mod account;
 mod counts;
 mod cpu;
 mod entry;
+mod holders;
 mod owners;
 mod rows;
 mod swapped;
@@ -15,6 +16,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub use holders::Holder;
 pub use table::ProcessTable;
 
 /// How processes are grouped and for how long groups are kept.

@@ -212,11 +212,14 @@ impl ProcessTable {
     }
 
     /// Moves a process whose name or user may have changed; what it did before stays where it is.
+    /// One that has ended keeps the name it lived under, unless it became another since.
     fn regroup(&mut self, id: ProcessId, record: &TaskRecord, names: &mut dyn Names) {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
-        if (entry.exec_id, entry.uid) == (record.exec_id, record.uid) {
+        let named = names.version(record);
+        let same_name = entry.named == named || record.kind != TaskKind::Process as u32;
+        if (entry.exec_id, entry.uid) == (record.exec_id, record.uid) && same_name {
             return;
         }
         let former = entry.group;
@@ -227,6 +230,7 @@ impl ProcessTable {
             entry.group = group;
             entry.exec_id = record.exec_id;
             entry.uid = record.uid;
+            entry.named = named;
         }
     }
 
@@ -241,7 +245,8 @@ impl ProcessTable {
             if newborn {
                 self.groups.cycle(group, 1.0).started += 1;
             }
-            let entry = Entry::new(record, newborn, group, self.cycle);
+            let mut entry = Entry::new(record, newborn, group, self.cycle);
+            entry.named = names.version(record);
             self.entries.insert(id, Box::new(entry));
             self.bearers.born(id);
         }
@@ -275,7 +280,7 @@ impl ProcessTable {
         self.cpu_ns += change.cpu.total();
         let cycle = self.groups.cycle(entry.group, activity(&change));
         cycle.add(&change);
-        cycle.exit(exit_reason(record.exit_code), 1);
+        cycle.exit(exit_reason(record), 1);
         self.groups.leave(entry.group);
     }
 

@@ -100,7 +100,7 @@ impl SwapBpf {
     /// The kernel refuses.
     pub fn attach(&mut self, devices: SwapDevices) -> anyhow::Result<()> {
         self.devices.set(0, devices, 0)?;
-        self.object.attach(QUEUED)
+        self.object.attach(QUEUED).map_err(anyhow::Error::msg)
     }
 
     /// Stops.
@@ -115,10 +115,7 @@ impl SwapBpf {
     /// # Errors
     /// This kernel cannot.
     pub fn watch_reclaim(&mut self) -> anyhow::Result<()> {
-        if let Some(why) = self.object.refusal(RECLAIMED) {
-            anyhow::bail!("{why}");
-        }
-        self.object.attach(RECLAIMED)?;
+        self.object.attach(RECLAIMED).map_err(anyhow::Error::msg)?;
         self.out_from = OutFrom::Reclaim;
         Ok(())
     }

@@ -1,45 +1,47 @@
 //! Programs that are attached only while they have something to see.
 
-use anyhow::Context as _;
-use aya::programs::BtfTracePoint;
+use aya::programs::Program;
 
-use super::LoadedObject;
+use super::{LoadedObject, refusal};
 use crate::model::ProgramState;
 
 impl LoadedObject {
-    /// Attaches a loaded program that waits for it.
+    /// Attaches a program that is loaded and waits for that; it stays attached until
+    /// [`Self::detach`].
     ///
     /// # Errors
-    /// It is not loaded, or the kernel refuses.
-    pub fn attach(&mut self, name: &'static str) -> anyhow::Result<()> {
-        if self.links.iter().any(|(known, _)| *known == name) {
-            return Ok(());
+    /// One line saying why it does not run, now or from the start.
+    pub fn attach(&mut self, name: &str) -> Result<(), String> {
+        let Some((spec, state)) = self.statuses.iter_mut().find(|(spec, _)| spec.name == name)
+        else {
+            return Err(format!("{name}: no such program"));
+        };
+        match (&*state, self.ebpf.program_mut(name)) {
+            (ProgramState::Loaded, Some(Program::BtfTracePoint(program))) => {
+                let attached = program.attach().and_then(|link| program.take_link(link));
+                *state = match attached {
+                    Ok(link) => {
+                        self.links.push((spec.name, link));
+                        ProgramState::Attached
+                    }
+                    Err(error) => refusal(&error),
+                };
+            }
+            (ProgramState::Loaded, _) => {
+                return Err(format!("{name}: another kind of program"));
+            }
+            _ => {}
         }
-        let program: &mut BtfTracePoint = self
-            .ebpf
-            .program_mut(name)
-            .with_context(|| format!("no program {name}"))?
-            .try_into()?;
-        let link = program
-            .attach()
-            .with_context(|| format!("cannot attach {name}"))?;
-        self.links.push((name, program.take_link(link)?));
-        self.set_state(name, ProgramState::Attached);
-        Ok(())
+        self.refusal(name).map_or(Ok(()), Err)
     }
 
     /// Detaches what [`Self::attach`] attached; it stays loaded.
     pub fn detach(&mut self, name: &str) {
         let links = self.links.len();
         self.links.retain(|(known, _)| *known != name);
-        if self.links.len() < links {
-            self.set_state(name, ProgramState::Loaded);
-        }
-    }
-
-    fn set_state(&mut self, name: &str, now: ProgramState) {
-        if let Some((_, state)) = self.statuses.iter_mut().find(|(spec, _)| spec.name == name) {
-            *state = now;
+        let state = self.statuses.iter_mut().find(|(spec, _)| spec.name == name);
+        if let (true, Some((_, state))) = (self.links.len() < links, state) {
+            *state = ProgramState::Loaded;
         }
     }
 }

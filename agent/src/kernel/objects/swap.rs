@@ -41,12 +41,12 @@ pub const SWAP: ObjectSpec = ObjectSpec {
     programs: &[
         ProgramSpec {
             name: "swap_queued",
-            hook: Hook::TracepointOnDemand("block_bio_queue", 1),
+            hook: Hook::LateTracepoint("block_bio_queue", 1),
             needs: PAGE_OWNER,
         },
         ProgramSpec {
             name: "swap_reclaimed",
-            hook: Hook::TracepointOnDemand("mm_vmscan_write_folio", 1),
+            hook: Hook::LateTracepoint("mm_vmscan_write_folio", 1),
             needs: PAGE_OWNER,
         },
     ],

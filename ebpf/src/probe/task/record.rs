@@ -97,6 +97,10 @@ unsafe fn describe(record: &mut TaskRecord, task: *const u8, own: TaskCounters) 
             record.flags |= TaskFlags::KERNEL_THREAD;
         }
         if record.kind == TaskKind::Final as u32 {
+            // `mark_oom_victim()` leaves its mark for as long as the structure lives.
+            if !pointer(signal, &at::SIG_OOM_MM).is_null() {
+                record.flags |= TaskFlags::OOM_VICTIM;
+            }
             // Relatives, namespaces and address space are gone by now.
             return;
         }

@@ -248,3 +248,28 @@ fn a_delay_that_is_there_at_first_sight_is_a_baseline_at_zero() {
     let rows = rig.cycle(&[old]);
     assert_eq!(row(&rows, "next").run_delay_ns, Some(0));
 }
+
+#[test]
+fn a_kill_for_want_of_memory_is_named_and_never_folded() {
+    let mut rig = Rig::new(10);
+    rig.cycle(&[]);
+    let end = |tgid: u32, code: u32, flags: u32| TaskRecord {
+        flags,
+        ..ended(rig.newborn(tgid, "job", 0), code)
+    };
+    // More reasons than are named, then a victim, one that was leaving by itself, and a mere kill.
+    let mut ends: Vec<_> = (1..=8).map(|signal| end(signal, signal, 0)).collect();
+    ends.push(end(20, 9, TaskFlags::OOM_VICTIM));
+    ends.push(end(21, 0, TaskFlags::OOM_VICTIM));
+    ends.push(end(22, 9, 0));
+    let rows = rig.cycle(&ends);
+    let exited = row(&rows, "job").exited.as_ref().unwrap();
+    let count = |reason| {
+        let found = exited.iter().find(|exit| exit.0 == reason);
+        found.map(|exit| exit.1)
+    };
+    assert_eq!(count(ExitReason::Oom), Some(1));
+    assert_eq!(count(ExitReason::Signal(8)), Some(1));
+    assert_eq!(count(ExitReason::Signal(9)), None);
+    assert_eq!(count(ExitReason::Other), Some(2));
+}

@@ -1,7 +1,7 @@
 //! Which group a process counts for.
 
 use super::*;
-use crate::model::ExitReason;
+use crate::model::{ExitReason, budget::EXIT_REASONS};
 
 fn renamed(mut record: TaskRecord, comm: &str) -> TaskRecord {
     record.comm = process(0, comm).comm;
@@ -134,13 +134,13 @@ fn reasons_are_few_and_born_one_by_one() {
     let job = row(&rows, "job");
     let exited = job.exited.clone().unwrap();
     assert!(!job.held);
-    assert_eq!(exited.len(), 9, "eight reasons, and other");
+    assert_eq!(exited.len(), EXIT_REASONS + 1, "and other");
     assert!(exited.contains(&(ExitReason::Success, 1, false)));
     assert!(
-        exited.contains(&(ExitReason::Signal(7), 1, true)),
+        exited.contains(&(ExitReason::Signal(4), 1, true)),
         "a new series is held"
     );
-    assert!(exited.contains(&(ExitReason::Other, 2, true)));
+    assert!(exited.contains(&(ExitReason::Other, 5, true)));
     rig.gate.served_floor = Some(rig.sequence);
     let rows = rig.cycle(&[keeper]);
     let exited = row(&rows, "job").exited.clone().unwrap();

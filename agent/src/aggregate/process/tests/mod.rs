@@ -5,6 +5,7 @@ mod counters;
 mod gauges;
 mod groups;
 mod owners;
+mod renaming;
 mod series;
 
 use std::{
@@ -31,13 +32,20 @@ const START: u64 = 1_000 * SECOND;
 #[derive(Default)]
 struct Comm {
     asked: usize,
+    version: u32,
+    prefix: &'static str,
 }
 
 impl Names for Comm {
     fn process(&mut self, record: &TaskRecord) -> Arc<str> {
         self.asked += 1;
         let comm = record.comm.split(|&byte| byte == 0).next().unwrap();
-        Arc::from(std::str::from_utf8(comm).unwrap())
+        let comm = std::str::from_utf8(comm).unwrap();
+        Arc::from(format!("{}{comm}", self.prefix))
+    }
+
+    fn version(&self, _record: &TaskRecord) -> u32 {
+        self.version
     }
 
     fn user(&mut self, uid: u32) -> Arc<str> {

@@ -14,6 +14,7 @@ mod room;
 mod runner;
 mod stages;
 mod swap;
+mod swap_rates;
 mod tcp;
 mod tcp_report;
 mod tcp_source;
@@ -214,12 +215,13 @@ impl Engine {
         let listeners = self.door.rows(self.sequence, gate);
         let limits = self.limits.rows(&listeners, &port_use);
         let refused = self.door.refused(self.sequence, gate);
-        let processes = self.process.rows(self.sequence, gate);
+        let mut processes = self.process.rows(self.sequence, gate);
         let swap = self.swap.rows(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
         let connections = self.tcp.connections();
-        let members = self.process.members();
+        let mut members = self.process.members();
+        self.swap.tell(&swap, &mut processes, &mut members);
         self.stages.mark("snapshot");
 
         let interval = self.last.map_or(Duration::ZERO, |last| at.since(last));

@@ -1,6 +1,6 @@
 //! Swap I/O: charges it while there is swap, aggregates, compares with the kernel's sums.
 
-use super::{options::EngineOptions, part::Part};
+use super::{options::EngineOptions, part::Part, swap_rates};
 use crate::{
     aggregate::{Owners, ProcessTable, SwapBalance, SwapConfig, SwapTable},
     clock::Moment,
@@ -12,8 +12,8 @@ use crate::{
     },
     kernel::Kernel,
     model::{
-        BirthGate, Budget, Lost, MapFill, ProcessId, ProgramStatus, SourceStatus, SwapMeasure,
-        SwapRow, SwapUnattributed, budget,
+        BirthGate, Budget, Lost, MapFill, MemberRow, ProcessId, ProcessRow, ProgramStatus,
+        SourceStatus, SwapMeasure, SwapRow, SwapUnattributed, budget,
     },
 };
 
@@ -67,6 +67,7 @@ impl SwapStage {
         let config = SwapConfig {
             budget: options.label_sets(budget::SWAPPERS),
             retention: options.retention,
+            details: options.details,
         };
         let measure = match source {
             Source::Bpf(_) => SwapMeasure::Moved,
@@ -214,6 +215,13 @@ impl SwapStage {
     /// Groups of swap I/O.
     pub fn rows(&mut self, sequence: u64, gate: BirthGate) -> Vec<SwapRow> {
         self.table.rows(sequence, gate)
+    }
+
+    /// Tells groups and processes what they swapped in the last cycle, while that is charged.
+    pub fn tell(&self, rows: &[SwapRow], processes: &mut [ProcessRow], members: &mut [MemberRow]) {
+        if self.attached {
+            swap_rates::tell(rows, self.table.single(), processes, members);
+        }
     }
 
     /// What the kernel counted and nobody was charged with; `None` if nothing ever was charged.

@@ -17,7 +17,6 @@ use crate::{
 
 /// Reasons named in one row at most, those without a signal aside; further ones are
 /// `ExitReason::Other`.
-pub(super) const REASONS: usize = 8;
 
 /// What identifies a group of processes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,8 +94,7 @@ impl ProcessAccount {
             .iter()
             .filter(|exit| !matches!(exit.reason, ExitReason::Other | ExitReason::Oom));
         let reason = match known(&self.exits, reason) {
-            None if named.count() >= EXIT_REASONS => ExitReason::Other,
-            None if reason != ExitReason::Oom && named.count() >= REASONS => ExitReason::Other,
+            None if reason != ExitReason::Oom && named.count() >= EXIT_REASONS => ExitReason::Other,
             _ => reason,
         };
         match known(&self.exits, reason).and_then(|at| self.exits.get_mut(at)) {
@@ -113,6 +111,8 @@ impl ProcessAccount {
 /// CPU, disk and faults per second.
 pub(super) fn rates(view: &View, cpu_ns: u64, counts: &Counts) -> ProcessRates {
     ProcessRates {
+        // Told by another source, once groups are made.
+        swap: None,
         cpu: view.rate(cpu_ns) / 1e9,
         read_bytes: view.rate(counts.read_bytes),
         write_bytes: view.rate(counts.write_bytes),

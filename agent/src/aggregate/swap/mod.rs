@@ -19,4 +19,6 @@ pub struct SwapConfig {
     pub budget: usize,
     /// How long counters stay after the last page.
     pub retention: Duration,
+    /// Whether [`SwapTable::single`] is wanted.
+    pub details: bool,
 }

@@ -8,7 +8,7 @@ use crate::{
     aggregate::{Owners, birth::View, group::Groups, shrink},
     clock::Moment,
     collect::swap::{SwapParty, SwapTransfer},
-    model::{BirthGate, Budget, Owner, SwapKey, SwapMeasure, SwapNobody, SwapRow},
+    model::{BirthGate, Budget, Owner, SwapKey, SwapMeasure, SwapNobody, SwapRates, SwapRow},
 };
 use rustc_hash::FxHashMap;
 
@@ -29,9 +29,12 @@ struct Waiting {
 #[derive(Debug)]
 pub struct SwapTable {
     groups: Groups<SwapKey, SwapAccount>,
+    details: bool,
     /// By process id and start. Bounded by the source, which tells of each party once a cycle.
     processes: FxHashMap<(u32, u64), Waiting>,
     mapless: u64,
+    /// Rates over the last cycle by process id.
+    single: FxHashMap<u32, SwapRates>,
     measure: SwapMeasure,
     began: Option<Moment>,
     seconds: f64,
@@ -42,6 +45,8 @@ impl SwapTable {
     pub fn new(config: SwapConfig, measure: SwapMeasure) -> Self {
         Self {
             groups: Groups::new(config.budget, config.retention),
+            details: config.details,
+            single: FxHashMap::default(),
             processes: FxHashMap::default(),
             mapless: 0,
             measure,
@@ -76,8 +81,20 @@ impl SwapTable {
     /// A cycle is over at `at`, all processes alive are known, and zswap wrote back so many bytes
     /// in it.
     pub fn finish(&mut self, at: Moment, zswap_bytes: u64, owners: &dyn Owners) {
+        self.seconds = self
+            .began
+            .map_or(0.0, |before| at.since(before).as_secs_f64());
+        self.began = Some(at);
+        self.single.clear();
         for ((tgid, start_ns), mut waiting) in std::mem::take(&mut self.processes) {
             waiting.cycles += 1;
+            if self.details && self.seconds > 0.0 {
+                let rates = SwapRates {
+                    in_bytes: waiting.sums.in_bytes as f64 / self.seconds,
+                    out_bytes: waiting.sums.out_bytes as f64 / self.seconds,
+                };
+                self.single.insert(tgid, rates);
+            }
             match owners.owner(tgid, start_ns) {
                 Some(owner) => self.book(SwapKey::Owner(owner), waiting.sums),
                 None if waiting.cycles > PATIENCE => {
@@ -102,10 +119,12 @@ impl SwapTable {
             };
             self.book(SwapKey::Nobody(nobody), sums);
         }
-        self.seconds = self
-            .began
-            .map_or(0.0, |before| at.since(before).as_secs_f64());
-        self.began = Some(at);
+    }
+
+    /// Rates of single processes over the last cycle, by process id; empty unless details were
+    /// asked for.
+    pub fn single(&self) -> &FxHashMap<u32, SwapRates> {
+        &self.single
     }
 
     fn book(&mut self, key: SwapKey, sums: SwapCycle) {

@@ -39,6 +39,7 @@ impl Bench {
                 SwapConfig {
                     budget,
                     retention: 900 * SECOND,
+                    details: true,
                 },
                 SwapMeasure::Moved,
             ),
@@ -119,6 +120,8 @@ fn both_directions_add_up_by_owner() {
     bench.process(1, 5, 0);
     let rows = bench.cycle(0);
     assert_eq!(pages(&rows), [row("p1", 25, 100), row("p2", 3, 0)]);
+    assert_eq!(bench.table.single().len(), 1);
+    assert_eq!(bench.table.single()[&1].in_bytes, PAGE as f64);
     let first = rows.iter().find(|row| row.out_bytes > 0).unwrap();
     assert_eq!(first.rates.in_bytes, PAGE as f64);
     assert_eq!(first.rates.out_bytes, 0.0);

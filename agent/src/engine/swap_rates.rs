@@ -23,6 +23,7 @@ pub(super) fn tell(
         let owner = Owner {
             process: process.process.clone(),
             user: process.user.clone(),
+            service: process.service.clone(),
         };
         process.rates.swap = Some(groups.get(&owner).copied().unwrap_or_default());
     }

@@ -296,6 +296,23 @@ pub const DNS: ObjectSpec = ObjectSpec {
     ],
 };
 
+/// Descriptors by type. A kernel that cannot walk those of one process would walk all.
+pub const FDS: ObjectSpec = ObjectSpec {
+    name: "fd",
+    bytes: embedded!("fd"),
+    programs: &[ProgramSpec {
+        name: "fd_types",
+        hook: Hook::Iterator("task_file"),
+        needs: &[
+            "FILE_INODE",
+            "INODE_MODE",
+            "INODE_SB",
+            "SB_MAGIC",
+            "ITER_TASK",
+        ],
+    }],
+};
+
 /// Members without which what is said of a request to a disk would be wrong.
 const REQUEST: &[&str] = &[
     "RQ_QUEUE",
@@ -356,7 +373,7 @@ pub const BLOCK: ObjectSpec = ObjectSpec {
 };
 
 /// All of them.
-pub const ALL: [&ObjectSpec; 7] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &BLOCK, &SWAP];
+pub const ALL: &[&ObjectSpec] = &[&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &FDS, &BLOCK, &SWAP];
 
 #[cfg(test)]
 mod tests {

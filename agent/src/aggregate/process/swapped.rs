@@ -24,6 +24,7 @@ impl ProcessTable {
         let key = ProcessKey {
             process: owner.process.clone(),
             user: owner.user.clone(),
+            service: owner.service.clone(),
         };
         if let Some(group) = self.groups.join_known(&key) {
             let cycle = self.groups.cycle(group, 0.0);

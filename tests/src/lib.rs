@@ -20,6 +20,7 @@ pub mod host;
 pub mod http;
 pub mod listen_truth;
 pub mod loop_device;
+pub mod memory_limit;
 pub mod netns;
 pub mod output;
 pub mod packet_truth;

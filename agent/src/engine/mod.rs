@@ -14,6 +14,8 @@ mod process;
 mod room;
 mod runner;
 mod stages;
+mod swap;
+mod swap_rates;
 mod tcp;
 mod tcp_report;
 mod tcp_source;
@@ -43,12 +45,14 @@ use part::Part;
 use process::ProcessStage;
 use room::RoomStage;
 use stages::Stages;
+use swap::SwapStage;
 use tcp::TcpStage;
 
 /// Sources, aggregation and what they need between cycles.
 pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
+    swap: SwapStage,
     disks: DiskStage,
     door: DoorStage,
     limits: LimitStage,
@@ -92,6 +96,7 @@ impl Engine {
         };
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
+        let swap = SwapStage::start(&kernel, options);
         let disks = DiskStage::start(&kernel, options);
         let dns = options.dns.then(|| DnsStage::start(&kernel, options));
         let limits = LimitStage::start(&kernel, options);
@@ -101,6 +106,7 @@ impl Engine {
         let engine = Self {
             tcp,
             process,
+            swap,
             disks,
             door: DoorStage::start(options),
             limits,
@@ -148,6 +154,7 @@ impl Engine {
             &self.tcp,
             &self.door,
             &self.process,
+            &self.swap,
             &self.disks,
             &self.limits,
             &self.room,
@@ -160,6 +167,7 @@ impl Engine {
     /// that ring buffers do not fill up and bursts are seen (every 80 ms).
     pub fn drain(&mut self) {
         self.process.drain();
+        self.swap.poll();
         self.tcp.drain(self.process.table());
         self.door.poll(&mut self.tcp);
         if let Some(dns) = &mut self.dns {
@@ -174,7 +182,14 @@ impl Engine {
         let host = self.host.read();
         self.room.ask(at);
         let mut failures = Vec::new();
-        failures.extend(self.process.cycle(at, &mut self.stages));
+        let swap = &mut self.swap;
+        failures.extend(
+            self.process
+                .cycle(at, |table| swap.collect(table), &mut self.stages),
+        );
+        swap.changes(self.process.swap_changes());
+        swap.cycle(self.process.table());
+        self.stages.mark("swap");
         failures.extend(self.tcp.cycle(
             at,
             self.process.namespaces(),
@@ -197,8 +212,13 @@ impl Engine {
             tracing::warn!("{failure}");
         }
         self.failed_cycles += u64::from(!failures.is_empty());
-        self.checks
-            .compare(at, &self.process, &self.tcp, self.disks.table().totals());
+        self.checks.compare(
+            at,
+            &self.process,
+            &self.tcp,
+            self.disks.table().totals(),
+            self.swap.balance(),
+        );
         self.stages.mark("host");
 
         self.sequence += 1;
@@ -210,13 +230,15 @@ impl Engine {
         let listeners = self.door.rows(self.sequence, gate);
         let limits = self.limits.rows(&listeners, &port_use, self.room.rows());
         let refused = self.door.refused(self.sequence, gate);
-        let processes = self.process.rows(self.sequence, gate);
+        let mut processes = self.process.rows(self.sequence, gate);
+        let swap = self.swap.rows(self.sequence, gate);
         let disks = self.disks.rows(self.sequence, gate);
         let service_disks = self.disks.services(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
         let connections = self.tcp.connections();
-        let members = self.process.members();
+        let mut members = self.process.members();
+        self.swap.tell(&swap, &mut processes, &mut members);
         self.stages.mark("snapshot");
 
         let interval = self.last.map_or(Duration::ZERO, |last| at.since(last));
@@ -246,6 +268,8 @@ impl Engine {
             port_use,
             service_label: self.service_label,
             processes,
+            swap,
+            swap_unattributed: self.swap.unattributed(),
             dns,
             disks,
             service_disks,

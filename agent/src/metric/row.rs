@@ -8,7 +8,7 @@ use super::Family;
 use crate::model::{
     DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
     OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats,
-    ServiceDiskRow, ServiceRow, Snapshot, UpstreamRow,
+    ServiceDiskRow, ServiceRow, Snapshot, SwapRow, SwapUnattributed, UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -70,6 +70,8 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<LimitRow>();
     visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();
+    visitor.area::<SwapRow>();
+    visitor.area::<SwapUnattributed>();
     visitor.area::<FdRow>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();

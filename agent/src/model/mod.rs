@@ -17,6 +17,7 @@ mod process;
 mod server;
 mod service;
 mod snapshot;
+mod swap;
 
 pub use connection::ConnectionRow;
 pub use disk::{BusySeconds, DiskOpRow, DiskRow, DiskUser, DiskVerdict, ServiceDiskRow};
@@ -42,6 +43,7 @@ pub use service::{
     ServiceKey, ServiceRates, ServiceRow, UpstreamRow,
 };
 pub use snapshot::{BirthGate, HostOverview, Snapshot};
+pub use swap::{SwapKey, SwapMeasure, SwapNobody, SwapRates, SwapRow, SwapUnattributed};
 
 /// A label set is shown under this value once it is beyond its budget or outside the own networks.
 pub const OTHER: &str = "other";

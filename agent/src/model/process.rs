@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::SwapRates;
+
 /// Identity of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
@@ -113,6 +115,8 @@ pub struct ProcessRates {
     pub run_delay: f64,
     /// Threads waiting for storage, on average.
     pub block_delay: f64,
+    /// Swap I/O; absent while none is told.
+    pub swap: Option<SwapRates>,
 }
 
 /// One process of a group, for `top`.

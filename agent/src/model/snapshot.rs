@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::{
     ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings,
     ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceDiskRow,
-    ServiceRow, UpstreamRow,
+    ServiceRow, SwapRow, SwapUnattributed, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -51,6 +51,11 @@ pub struct Snapshot {
     pub service_label: bool,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
+    /// Swap I/O, heaviest first, `other` last; empty until there is some.
+    pub swap: Vec<SwapRow>,
+    /// Swap I/O nobody was charged with; absent without swap, or where the kernel's sums are not
+    /// compared.
+    pub swap_unattributed: Option<SwapUnattributed>,
     /// Live connections; empty unless details were asked for.
     pub connections: Vec<ConnectionRow>,
     /// Single processes; empty unless details were asked for.
@@ -83,6 +88,8 @@ impl Snapshot {
             filesystems: Vec::new(),
             service_label: true,
             processes: Vec::new(),
+            swap: Vec::new(),
+            swap_unattributed: None,
             connections: Vec::new(),
             members: Vec::new(),
             own: OwnStats::default(),

@@ -7,6 +7,7 @@ mod entry;
 mod holders;
 mod owners;
 mod rows;
+mod swapped;
 mod table;
 mod wanted;
 

@@ -153,6 +153,8 @@ impl ProcessTable {
                         .add(&change);
                 }
                 entry.rates = ProcessRates {
+                    // Told by another source, once groups are made.
+                    swap: None,
                     cpu: per_second(change.cpu.total()) / 1e9,
                     read_bytes: per_second(change.counts.read_bytes),
                     write_bytes: per_second(change.counts.write_bytes),

@@ -77,6 +77,10 @@ pub struct Process<'a> {
     pub write_bytes: Option<u64>,
     pub read_bytes_per_second: Option<f64>,
     pub write_bytes_per_second: Option<f64>,
+    /// Absent without swap.
+    pub swap_in_bytes_per_second: Option<f64>,
+    /// Absent without swap.
+    pub swap_out_bytes_per_second: Option<f64>,
     pub open_fds: Option<u64>,
     pub fd_limit_ratio: Option<f64>,
     pub minor_faults: u64,
@@ -117,6 +121,10 @@ pub struct Member<'a> {
     pub memory_bytes: Option<MemoryBytes>,
     pub read_bytes_per_second: Option<f64>,
     pub write_bytes_per_second: Option<f64>,
+    /// Absent without swap.
+    pub swap_in_bytes_per_second: Option<f64>,
+    /// Absent without swap.
+    pub swap_out_bytes_per_second: Option<f64>,
     pub major_faults_per_second: f64,
     pub open_fds: Option<u64>,
     pub start_seconds: f64,

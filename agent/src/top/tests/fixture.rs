@@ -13,7 +13,7 @@ use crate::{
     model::{
         ConnectionRow, ExitReason, Histogram, HostOverview, Lost, MemberRow, Memory, OwnStats,
         PeerKey, PeerRates, PeerRow, ProcessRates, ProcessRow, Remote, Scope, Snapshot,
-        SourceStatus, Stage,
+        SourceStatus, Stage, SwapRates,
     },
 };
 
@@ -60,6 +60,10 @@ fn process(name: &str, user: &str, cpu: f64, anon_mib: u64) -> ProcessRow {
             major_faults: 0.0,
             run_delay: 0.25,
             block_delay: 0.0,
+            swap: Some(SwapRates {
+                in_bytes: 0.0,
+                out_bytes: 1_048_576.0,
+            }),
         },
     }
 }

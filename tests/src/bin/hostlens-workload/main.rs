@@ -72,12 +72,9 @@ enum Work {
     Disk { file: PathBuf, mebibytes: usize },
     /// Hold this many descriptors.
     Descriptors { count: u64 },
-    /// Hold an anonymous mapping, pushed out to swap if asked.
-    Map {
-        mebibytes: usize,
-        #[arg(long)]
-        page_out: bool,
-    },
+    /// Hold a mapping without a file, pushed out to swap if asked: at once, or at the word `out`.
+    /// At the word `read` all of it is read.
+    Map(hold::Mapping),
     /// Hold nothing.
     Idle,
 }
@@ -106,10 +103,7 @@ fn main() {
         Work::Bomb { children, rounds } => storm::bomb(children, rounds),
         Work::Disk { file, mebibytes } => disk::run(&file, mebibytes),
         Work::Descriptors { count } => hold::descriptors(count),
-        Work::Map {
-            mebibytes,
-            page_out,
-        } => hold::mapping(mebibytes, page_out),
+        Work::Map(work) => work.run(),
         Work::Idle => hold_on(),
     }
 }
@@ -121,6 +115,12 @@ fn hold_on() {
 
 /// Waits for a line of standard input; `false` when it has ended.
 fn wait_for_line() -> bool {
+    next_line().is_some()
+}
+
+/// The next line of standard input; `None` when it has ended.
+fn next_line() -> Option<String> {
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).unwrap_or(0) > 0
+    let bytes = io::stdin().lock().read_line(&mut line).unwrap_or(0);
+    (bytes > 0).then(|| line.trim_end().to_owned())
 }

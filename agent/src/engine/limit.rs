@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{options::EngineOptions, part::Part, process::ProcessStage, stages::Stages};
 use crate::{
     aggregate::{
-        DescriptorLimits, ephemeral_ports, filesystem_limits, fold, listen_backlog, user_threads,
+        DescriptorLimits, FdTypes, ephemeral_ports, filesystem_limits, fold, listen_backlog,
+        user_threads,
     },
-    aggregate::{DescriptorLimits, FdTypes, ephemeral_ports, fold, listen_backlog, user_threads},
     clock::Moment,
     collect::{
         limit::{host::HostLimits, threads::ThreadLimits},
@@ -15,8 +15,8 @@ use crate::{
     },
     kernel::Kernel,
     model::{
-    Budget, FilesystemRow, LimitRow, Limited, ListenerRow, Lost, MapFill, PortUseRow, Resource, FdRow, ProgramStatus,
-        SourceStatus, budget,
+        Budget, FdRow, FilesystemRow, LimitRow, Limited, ListenerRow, Lost, MapFill, PortUseRow,
+        ProgramStatus, Resource, SourceStatus, budget,
     },
 };
 

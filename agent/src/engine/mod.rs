@@ -144,10 +144,6 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 5] = [
-            &self.tcp,
-            &self.door,
-            &self.process,
         let always: Vec<&dyn Part> = vec![
             &self.tcp,
             &self.door,
@@ -195,8 +191,6 @@ impl Engine {
         self.limits.cycle(&self.process, &mut self.stages);
         failures.extend(self.disks.cycle(|_| "".into()));
         self.stages.mark("disk");
-        self.limits.cycle(&self.process);
-        self.stages.mark("limits");
         self.room.cycle();
         self.stages.mark("filesystem");
         for failure in &failures {
@@ -223,6 +217,7 @@ impl Engine {
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
         let connections = self.tcp.connections();
         let members = self.process.members();
+        let jobs = self.process.jobs(&members);
         self.stages.mark("snapshot");
 
         let interval = self.last.map_or(Duration::ZERO, |last| at.since(last));
@@ -260,6 +255,7 @@ impl Engine {
             filesystems: self.room.rows().to_vec(),
             connections,
             members,
+            jobs,
             own,
             ..Snapshot::empty(self.sequence, at.wall)
         }

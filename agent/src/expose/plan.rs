@@ -153,9 +153,6 @@ mod tests {
         },
     };
 
-    /// Position of the processes among the areas.
-    const PROCESSES: usize = 11;
-    const PROCESSES: usize = 12;
     /// What is named by default.
     const BUDGETS: Sizes = Sizes {
         listeners: budget::LISTENERS,
@@ -219,19 +216,6 @@ mod tests {
             peers: snapshot.peers,
             processes: snapshot.processes,
             ..Snapshot::empty(1, snapshot.at)
-            listeners: Vec::new(),
-            services: Vec::new(),
-            failures: Vec::new(),
-            refused: Vec::new(),
-            upstreams: Vec::new(),
-            port_use: Vec::new(),
-            dns: Vec::new(),
-            filesystems: Vec::new(),
-            limits: Vec::new(),
-            fds: Vec::new(),
-            disks: Vec::new(),
-            service_disks: Vec::new(),
-            ..snapshot
         };
         let server = fixture::server();
         let exposed = Exposed {
@@ -260,8 +244,6 @@ mod tests {
         assert!(rows(processes).len() > 5 && rows(processes)[0] == 0);
         assert_eq!(rows(position::<OwnStats>()), [0]);
         assert_eq!(rows(position::<ServerStats>()), [0]);
-        assert!(rows(PROCESSES).len() > 5 && rows(PROCESSES)[0] == 0);
-        assert_eq!(half.rows[PROCESSES + 1..], [&[][..], &[0], &[0]]);
     }
 
     #[test]
@@ -282,36 +264,6 @@ mod tests {
         assert!(least.rows[position::<ProcessRow>()].is_empty());
         assert_eq!(least.rows[position::<OwnStats>()], [0]);
         assert_eq!(least.rows[position::<ServerStats>()], [0]);
-        // Peers, listeners, their settings, both directions of services, failures, refusals,
-        // pools, ports, names, limits, filesystems, processes, the agent, its server.
-        // pools, ports, names, limits, processes, descriptors, the agent, its server.
-        let stays: [&[usize]; 14] = [
-        // pools, ports, names, disks, their services, limits, processes, the agent, its server.
-        let stays: [&[usize]; 15] = [
-            &[],
-            &[4],
-            &[0],
-            &[2, 5],
-            &[3],
-            &[2],
-            &[1],
-            &[1],
-            &[2],
-            &[3],
-            &[3],
-            &[1],
-            &[],
-            &[],
-            &[0],
-            &[0],
-        ];
-        assert_eq!(least.rows, stays);
-        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 4);
-        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 1);
-        assert_eq!(
-            least.rows_dropped,
-            6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 3 + 3
-        );
     }
 
     /// Budgets by default, all of them used up at once, each value present.

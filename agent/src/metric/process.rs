@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Desc, Exposed, Family, Kind, LabelValues, Row, Unit, define::counter, signal_name};
-use super::{Desc, Exposed, Family, Kind, LabelValues, Row, Unit, row::SERVICE_NOTE, signal_name};
+use super::{
+    Desc, Exposed, Family, Kind, LabelValues, Row, Unit, define::counter, row::SERVICE_NOTE,
+    signal_name,
+};
 use crate::model::{ExitReason, OTHER, ProcessRow};
 
 /// Labels that identify a [`ProcessRow`].

@@ -6,7 +6,9 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, UpstreamRow, FdRow, DiskRow, ServiceDiskRow,
+    DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
+    OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats,
+    ServiceDiskRow, ServiceRow, Snapshot, UpstreamRow,
 };
 
 /// Everything one exposition shows.

@@ -16,7 +16,6 @@ pub const UPSTREAMS: usize = 100;
 pub const PORT_USES: usize = 100;
 /// Filesystems.
 pub const FILESYSTEMS: usize = 32;
-pub const FILESYSTEMS: usize = 50;
 /// Disks: up to eight histograms each.
 pub const DISKS: usize = 16;
 /// Services at disks.

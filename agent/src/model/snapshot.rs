@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, FdRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow, DiskRow, ServiceDiskRow,
+    ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, JobRow, LimitRow,
+    ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow,
+    ServiceDiskRow, ServiceRow, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -53,6 +55,9 @@ pub struct Snapshot {
     pub connections: Vec<ConnectionRow>,
     /// Single processes; empty unless details were asked for.
     pub members: Vec<MemberRow>,
+    /// Processes of one session or service together, heaviest first; empty unless details were
+    /// asked for.
+    pub jobs: Vec<JobRow>,
     /// The agent itself.
     pub own: OwnStats,
 }
@@ -83,6 +88,7 @@ impl Snapshot {
             processes: Vec::new(),
             connections: Vec::new(),
             members: Vec::new(),
+            jobs: Vec::new(),
             own: OwnStats::default(),
         }
     }

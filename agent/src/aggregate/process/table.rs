@@ -1,11 +1,10 @@
 //! All living processes and their groups.
 
+use std::sync::Arc;
+
 use hostlens_ebpf::wire::{
     TaskCounters, TaskKind, TaskRecord, TaskTotals, ThreadRecord, UNKNOWN_U32,
 };
-use std::sync::Arc;
-
-use hostlens_ebpf::wire::{TaskKind, TaskRecord, TaskTotals, ThreadRecord, UNKNOWN_U32};
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -13,8 +12,8 @@ use super::{
     account::{ProcessAccount, ProcessCycle, ProcessKey},
     counts::Known,
     cpu::CpuTime,
-    entry::{Change, Entry, exit_reason},
-    entry::{Change, Entry, Place, add_thread, array, exit_reason},
+    entry::{Change, Entry, Place, exit_reason},
+    jobs::EndedJobs,
     owners::Bearers,
 };
 use crate::{
@@ -41,9 +40,8 @@ fn overflow(processes: u64, counters: &TaskCounters) -> [u64; OVERFLOW] {
     values
 }
 
-/// Turns process records into counters of groups by name and user. Records may come at any time;
-/// Turns process records into counters of groups by name, user and service. Records may come at any time;
-/// `begin` and `finish` frame a walk over all tasks.
+/// Turns process records into counters of groups by name, user and service. Records may come at
+/// any time; `begin` and `finish` frame a walk over all tasks.
 #[derive(Debug)]
 pub struct ProcessTable {
     pub(super) config: ProcessConfig,
@@ -56,6 +54,7 @@ pub struct ProcessTable {
     threads: FxHashMap<u32, TaskCounters>,
     pub(super) fds_unknown: Vec<ProcessId>,
     ended: Ended<ProcessId>,
+    pub(super) ended_jobs: EndedJobs,
     pub(super) bearers: Bearers,
     overflow: Overflow<OVERFLOW>,
     lost_finals: u64,
@@ -90,6 +89,7 @@ impl ProcessTable {
             threads: FxHashMap::default(),
             fds_unknown: Vec::new(),
             ended: Ended::default(),
+            ended_jobs: EndedJobs::default(),
             bearers: Bearers::default(),
             overflow: Overflow::default(),
             lost_finals: 0,
@@ -136,10 +136,6 @@ impl ProcessTable {
         self.now = Some(at);
         self.caps = caps;
         let mut gone = Vec::new();
-        let per_second = |amount: u64| match self.seconds {
-            seconds if seconds > 0.0 => amount as f64 / seconds,
-            _ => 0.0,
-        };
         for (&id, entry) in &mut self.entries {
             if entry.seen != self.cycle {
                 entry.missed += u8::from(outcome.complete);
@@ -149,20 +145,13 @@ impl ProcessTable {
                 }
             } else {
                 let change = entry.join(self.threads.get(&id.tgid), outcome.complete);
+                entry.rates = change.rates(self.seconds);
                 if change != Change::default() {
                     self.cpu_ns += change.cpu.total();
                     self.groups
                         .cycle(entry.group, activity(&change))
                         .add(&change);
                 }
-                entry.rates = ProcessRates {
-                    cpu: per_second(change.cpu.total()) / 1e9,
-                    read_bytes: per_second(change.counts.read_bytes),
-                    write_bytes: per_second(change.counts.write_bytes),
-                    major_faults: per_second(change.counts.major_faults),
-                    run_delay: per_second(change.counts.run_delay_ns) / 1e9,
-                    block_delay: per_second(change.counts.block_delay_ns) / 1e9,
-                };
             }
             if let Some(memory) = entry.memory {
                 let held = (memory.anon + memory.swap) as f32 / HELD;
@@ -226,8 +215,6 @@ impl ProcessTable {
         Place { group, service }
     }
 
-    /// Moves a process whose name or user may have changed; what it did before stays where it is.
-    /// One that has ended keeps the name it lived under, unless it became another since.
     /// Takes up a process seen for the first time.
     fn admit(&mut self, id: ProcessId, record: &TaskRecord, names: &mut dyn Names) {
         let newborn = self.horizon.is_newborn(id.start_ns);
@@ -235,22 +222,24 @@ impl ProcessTable {
         if newborn {
             self.groups.cycle(place.group, 1.0).started += 1;
         }
-        let entry = Entry::new(record, newborn, place, self.cycle);
+        let mut entry = Entry::new(record, newborn, place, self.cycle);
+        entry.named = names.version(record);
         self.entries.insert(id, Box::new(entry));
     }
 
     /// Moves a process whose name, user or service may have changed; what it did before stays
-    /// where it is.
+    /// where it is. One that has ended keeps the name it lived under, unless it became another
+    /// since.
     fn regroup(&mut self, id: ProcessId, record: &TaskRecord, names: &mut dyn Names) {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
         let named = names.version(record);
         let same_name = entry.named == named || record.kind != TaskKind::Process as u32;
-        if (entry.exec_id, entry.uid) == (record.exec_id, record.uid) && same_name {
+        let same = (entry.exec_id, entry.uid) == (record.exec_id, record.uid);
         let cgroup = CgroupId::of(record);
         let moved = entry.cgroup != cgroup;
-        if !moved && (entry.exec_id, entry.uid) == (record.exec_id, record.uid) {
+        if !moved && same && same_name {
             return;
         }
         // Of one that ended the id alone is left, which tells less than its paths did.
@@ -260,8 +249,7 @@ impl ProcessTable {
         let place = self.join_group(record, service, names);
         self.groups.leave(former);
         if let Some(entry) = self.entries.get_mut(&id) {
-            self.groups.cycle(group, 0.0).known |= Known::of(entry.flags);
-            entry.group = group;
+            self.groups.cycle(place.group, 0.0).known |= Known::of(entry.flags);
             entry.group = place.group;
             entry.service = place.service;
             entry.cgroup = cgroup;
@@ -277,14 +265,6 @@ impl ProcessTable {
         } else if self.ended.contains(&id) {
             return;
         } else {
-            let newborn = self.horizon.is_newborn(id.start_ns);
-            let group = self.join_group(record, names);
-            if newborn {
-                self.groups.cycle(group, 1.0).started += 1;
-            }
-            let mut entry = Entry::new(record, newborn, group, self.cycle);
-            entry.named = names.version(record);
-            self.entries.insert(id, Box::new(entry));
             self.admit(id, record, names);
             self.bearers.born(id);
         }
@@ -309,6 +289,7 @@ impl ProcessTable {
             return;
         };
         let change = entry.finish(record);
+        self.note_end(&entry, &change);
         self.cpu_ns += change.cpu.total();
         let cycle = self.groups.cycle(entry.group, activity(&change));
         cycle.add(&change);

@@ -14,13 +14,10 @@ use crate::{
     clock::Moment,
     collect::{
         Names,
+        cgroup::{CgroupId, Cgroups},
         proc_file::{self, ProcReader},
     },
     config::{LiveConfig, Rules},
-use crate::collect::{
-    Names,
-    cgroup::Cgroups,
-    proc_file::{self, ProcReader},
 };
 
 /// Names remembered before the older half goes.
@@ -75,17 +72,17 @@ impl<V> Recent<V> {
     }
 }
 
-/// A name, and of which rules and user it comes.
+/// A name, and of which rules, user and cgroup it comes.
 #[derive(Clone, Debug)]
 struct Given {
     name: Arc<str>,
     version: u32,
     uid: u32,
+    cgroup: CgroupId,
 }
 
-/// Names processes and users: by the first grouping rule that matches, else by what runs. Arguments of an interpreter come from its execve, if that was seen,
-/// Names processes, users and services. Arguments of an interpreter come from its execve, if that was seen,
-/// else from `/proc/PID/cmdline`; without either its own name must do.
+/// Names processes, users and services. A process by the first grouping rule that matches, else by
+/// what runs. Arguments of an interpreter come from its execve, if that was seen, else from `/proc/PID/cmdline`; without either its own name must do.
 #[derive(Debug)]
 pub struct NameResolver {
     proc: ProcReader,
@@ -139,8 +136,6 @@ impl NameResolver {
         }
     }
 
-    /// To be called once per cycle: takes up other rules and changes of the users' file, and gives
-    /// back names that nobody holds.
     /// The containers and units of cgroups, asked for those of processes too.
     pub fn cgroups(&mut self) -> &mut Cgroups {
         &mut self.cgroups
@@ -151,8 +146,8 @@ impl NameResolver {
         &self.cgroups
     }
 
-    /// To be called once per cycle: takes up changes of the users' file and gives back names that
-    /// nobody holds.
+    /// To be called once per cycle: takes up other rules and changes of the users' file, and gives
+    /// back names that nobody holds.
     pub fn begin_cycle(&mut self) {
         self.take_up_rules();
         self.now_ns = Moment::now().boot_ns;
@@ -178,11 +173,10 @@ impl NameResolver {
     fn resolve(&mut self, record: &TaskRecord, key: &ExecId) -> String {
         let kernel = record.flags & TaskFlags::KERNEL_THREAD != 0;
         let seen = self.execs.take(key);
-        let unit = Arc::from("");
         let mut asked = Asked {
             record,
             seen: seen.as_deref(),
-            unit: &unit,
+            cgroups: &mut self.cgroups,
             users: &mut self.users,
             proc: &mut self.proc,
             tick_ns: self.tick_ns,
@@ -206,8 +200,9 @@ impl NameResolver {
     /// Whether a name that was given still holds. Of a process that has ended nothing better can
     /// be known.
     fn holds(&self, given: &Given, record: &TaskRecord) -> bool {
-        let same_user = given.uid == record.uid || self.rules.is_empty();
-        given.version == self.version(record) && same_user || !lives(record)
+        let asked = (record.uid, CgroupId::of(record));
+        let same = (given.uid, given.cgroup) == asked || self.rules.is_empty();
+        given.version == self.version(record) && same || !lives(record)
     }
 
     fn intern(&mut self, name: String) -> Arc<str> {
@@ -238,6 +233,7 @@ impl Names for NameResolver {
             name: Arc::clone(&name),
             version: self.version(record),
             uid: record.uid,
+            cgroup: CgroupId::of(record),
         };
         self.names.insert(key, given);
         name

@@ -83,6 +83,7 @@ fn member(pid: u32, name: &str, user: &str, cpu: f64) -> MemberRow {
             cpu,
             ..ProcessRates::default()
         },
+        job: None,
     }
 }
 

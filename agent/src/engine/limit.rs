@@ -16,7 +16,7 @@ use crate::{
     kernel::Kernel,
     model::{
         Budget, FdRow, FilesystemRow, LimitRow, Limited, ListenerRow, Lost, MapFill, PortUseRow,
-        ProgramStatus, Resource, SourceStatus, budget,
+        ProgramStatus, SourceStatus, budget,
     },
 };
 

@@ -1,7 +1,5 @@
 //! Rows for the snapshot.
 
-use std::sync::Arc;
-
 use hostlens_ebpf::wire::TaskFlags;
 
 use super::{

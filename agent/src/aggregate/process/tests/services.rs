@@ -44,7 +44,10 @@ fn one_that_moves_counts_where_it_is_from_then_on() {
     let mut rig = Rig::new(10);
     rig.cycle(&[placed(7, "job", 70)]);
     let worked = |cgroup_id, runtime_ns| TaskRecord {
-        runtime_ns,
+        counters: TaskCounters {
+            runtime_ns,
+            ..TaskCounters::default()
+        },
         ..placed(7, "job", cgroup_id)
     };
     rig.cycle(&[worked(70, 3 * MS)]);

@@ -239,6 +239,8 @@ impl Engine {
         let connections = self.tcp.connections();
         let mut members = self.process.members();
         self.swap.tell(&swap, &mut processes, &mut members);
+        let members = self.process.members();
+        let jobs = self.process.jobs(&members);
         self.stages.mark("snapshot");
 
         let interval = self.last.map_or(Duration::ZERO, |last| at.since(last));
@@ -278,6 +280,7 @@ impl Engine {
             filesystems: self.room.rows().to_vec(),
             connections,
             members,
+            jobs,
             own,
             ..Snapshot::empty(self.sequence, at.wall)
         }

@@ -8,6 +8,7 @@ mod dns;
 mod fds;
 mod filesystem;
 mod histogram;
+mod job;
 mod limit;
 mod listener;
 mod own;
@@ -25,6 +26,7 @@ pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
 pub use fds::{FdRow, fd_type};
 pub use filesystem::{FilesystemRow, Inodes, Room};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
+pub use job::{JobKey, JobRow};
 pub use limit::{LimitRow, Limited, Resource};
 pub use listener::{
     ListenSettings, ListenerKey, ListenerRates, ListenerRow, RefusedKey, RefusedRow, Saturation,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::SwapRates;
+use super::JobKey;
 
 /// Identity of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -144,4 +145,6 @@ pub struct MemberRow {
     pub start_seconds: f64,
     /// Rates over the last cycle.
     pub rates: ProcessRates,
+    /// What it is done together with; `None` for kernel threads, and until its session was read.
+    pub job: Option<JobKey>,
 }

@@ -3,9 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings,
-    ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceDiskRow,
-    ServiceRow, SwapRow, SwapUnattributed, UpstreamRow,
+    ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceDiskRow, ServiceRow, SwapRow, SwapUnattributed, UpstreamRow, JobRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -60,6 +58,9 @@ pub struct Snapshot {
     pub connections: Vec<ConnectionRow>,
     /// Single processes; empty unless details were asked for.
     pub members: Vec<MemberRow>,
+    /// Processes of one session or service together, heaviest first; empty unless details were
+    /// asked for.
+    pub jobs: Vec<JobRow>,
     /// The agent itself.
     pub own: OwnStats,
 }
@@ -92,6 +93,7 @@ impl Snapshot {
             swap_unattributed: None,
             connections: Vec::new(),
             members: Vec::new(),
+            jobs: Vec::new(),
             own: OwnStats::default(),
         }
     }

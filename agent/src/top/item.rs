@@ -5,9 +5,9 @@ use std::{net::IpAddr, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    ConnectionRow, DnsKey, DnsRow, FailureKey, FailureRow, FilesystemRow, ListenerKey, ListenerRow,
-    MemberRow, Owner, PeerKey, PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, ServiceKey,
-    ServiceRow, Snapshot, UpstreamRow,
+    ConnectionRow, DnsKey, DnsRow, FailureKey, FailureRow, FilesystemRow, JobKey, JobRow,
+    ListenerKey, ListenerRow, MemberRow, Owner, PeerKey, PeerRow, PortUseRow, ProcessRow,
+    RefusedKey, RefusedRow, ServiceKey, ServiceRow, Snapshot, UpstreamRow,
 };
 
 /// Something a line shows.
@@ -37,6 +37,8 @@ pub enum Item<'a> {
     Dns(&'a DnsRow),
     /// A filesystem.
     Filesystem(&'a FilesystemRow),
+    /// Processes started together.
+    Job(&'a JobRow),
 }
 
 /// Identity of an [`Item`].
@@ -66,6 +68,8 @@ pub enum RowKey {
     Dns(DnsKey),
     /// Where a filesystem is mounted, and what is.
     Filesystem(Arc<str>, Arc<str>),
+    /// Session or service.
+    Job(JobKey),
 }
 
 impl<'a> Item<'a> {
@@ -97,6 +101,7 @@ impl<'a> Item<'a> {
             Self::Ports(row) => RowKey::Ports(row.ends, row.remote_port, row.netns),
             Self::Dns(row) => RowKey::Dns(row.key.clone()),
             Self::Filesystem(row) => RowKey::Filesystem(row.mountpoint.clone(), row.device.clone()),
+            Self::Job(row) => RowKey::Job(row.key.clone()),
         }
     }
 
@@ -122,7 +127,7 @@ impl<'a> Item<'a> {
             Self::Upstream(row) => row.owner.is_none(),
             Self::Ports(row) => row.ends.is_none(),
             Self::Dns(row) => row.key == DnsKey::Folded,
-            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => false,
+            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Job(_) => false,
         }
     }
 
@@ -152,7 +157,7 @@ impl<'a> Item<'a> {
             Self::Service(row) => row.live || row.rates.opened > 0.0 || row.rates.closed > 0.0,
             // What failed a while ago may be what one looks for.
             Self::Failure(_) | Self::Upstream(_) | Self::Ports(_) | Self::Dns(_) => true,
-            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => true,
+            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Job(_) => true,
         }
     }
 }

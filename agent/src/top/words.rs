@@ -16,7 +16,10 @@ use super::{
 
 /// Whether lines of this view have something to say.
 pub fn spoken(view: View) -> bool {
-    !matches!(view, View::Processes | View::Peers | View::Connections)
+    !matches!(
+        view,
+        View::Processes | View::Peers | View::Connections | View::Jobs
+    )
 }
 
 /// The words for a line; `None` where its cells say it all.

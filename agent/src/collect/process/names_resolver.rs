@@ -14,7 +14,7 @@ use crate::{
     clock::Moment,
     collect::{
         Names,
-        cgroup::Cgroups,
+        cgroup::{CgroupId, Cgroups},
         proc_file::{self, ProcReader},
     },
     config::{LiveConfig, Rules},
@@ -72,12 +72,13 @@ impl<V> Recent<V> {
     }
 }
 
-/// A name, and of which rules and user it comes.
+/// A name, and of which rules, user and cgroup it comes.
 #[derive(Clone, Debug)]
 struct Given {
     name: Arc<str>,
     version: u32,
     uid: u32,
+    cgroup: CgroupId,
 }
 
 /// Names processes, users and services. A process by the first grouping rule that matches, else by
@@ -172,11 +173,10 @@ impl NameResolver {
     fn resolve(&mut self, record: &TaskRecord, key: &ExecId) -> String {
         let kernel = record.flags & TaskFlags::KERNEL_THREAD != 0;
         let seen = self.execs.take(key);
-        let unit = Arc::from("");
         let mut asked = Asked {
             record,
             seen: seen.as_deref(),
-            unit: &unit,
+            cgroups: &mut self.cgroups,
             users: &mut self.users,
             proc: &mut self.proc,
             tick_ns: self.tick_ns,
@@ -200,8 +200,9 @@ impl NameResolver {
     /// Whether a name that was given still holds. Of a process that has ended nothing better can
     /// be known.
     fn holds(&self, given: &Given, record: &TaskRecord) -> bool {
-        let same_user = given.uid == record.uid || self.rules.is_empty();
-        given.version == self.version(record) && same_user || !lives(record)
+        let asked = (record.uid, CgroupId::of(record));
+        let same = (given.uid, given.cgroup) == asked || self.rules.is_empty();
+        given.version == self.version(record) && same || !lives(record)
     }
 
     fn intern(&mut self, name: String) -> Arc<str> {
@@ -232,6 +233,7 @@ impl Names for NameResolver {
             name: Arc::clone(&name),
             version: self.version(record),
             uid: record.uid,
+            cgroup: CgroupId::of(record),
         };
         self.names.insert(key, given);
         name

@@ -9,6 +9,7 @@ use super::{
     dns::Dns,
     door::{Listener, Refused, Settings},
     filesystem::Filesystem,
+    job::Job,
     lives::{Failure, Service},
     pools::{Ports, Upstream},
 };
@@ -24,6 +25,7 @@ pub struct Document<'a> {
     pub overview: Overview,
     pub processes: Vec<Process<'a>>,
     pub members: Vec<Member<'a>>,
+    pub jobs: Vec<Job<'a>>,
     pub peers: Vec<Peer<'a>>,
     pub connections: Vec<Connection<'a>>,
     pub listeners: Vec<Listener<'a>>,

@@ -4,6 +4,7 @@ mod dns;
 mod door;
 mod fields;
 mod filesystem;
+mod job;
 mod lives;
 mod pools;
 mod records;
@@ -29,6 +30,7 @@ pub fn line(options: &TopOptions, snapshot: &Snapshot) -> String {
 struct Lists<'a> {
     processes: Vec<Item<'a>>,
     members: Vec<Item<'a>>,
+    jobs: Vec<Item<'a>>,
     peers: Vec<Item<'a>>,
     connections: Vec<Item<'a>>,
     /// Refused ports among them.
@@ -62,6 +64,7 @@ impl<'a> Lists<'a> {
         Self {
             processes: list(View::Processes),
             members: members.filter(named).collect(),
+            jobs: list(View::Jobs),
             peers: list(View::Peers),
             connections: list(View::Connections),
             listeners: list(View::Listeners),

@@ -19,6 +19,7 @@ use super::{
         Source, States,
     },
     filesystem::Filesystem,
+    job::Job,
     lives::{Failure, Service},
     pools::{Ports, Upstream},
 };
@@ -37,6 +38,10 @@ impl<'a> Document<'a> {
             }),
             members: convert(&lists.members, |item| match item {
                 Item::Member(row, group) => Some(Member::new(row, group)),
+                _ => None,
+            }),
+            jobs: convert(&lists.jobs, |item| match item {
+                Item::Job(row) => Some(Job::new(row)),
                 _ => None,
             }),
             peers: convert(&lists.peers, |item| match item {

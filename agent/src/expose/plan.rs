@@ -147,7 +147,7 @@ mod tests {
     };
 
     /// Position of the processes among the areas.
-    const PROCESSES: usize = 12;
+    const PROCESSES: usize = 13;
     /// What is named by default.
     const BUDGETS: Sizes = Sizes {
         listeners: budget::LISTENERS,
@@ -160,6 +160,7 @@ mod tests {
         disk_services: budget::DISK_SERVICES,
         limits: budget::LIMITS,
         askers: budget::ASKERS,
+        filesystems: budget::FILESYSTEMS,
     };
 
     #[test]
@@ -192,6 +193,7 @@ mod tests {
             limits: Vec::new(),
             disks: Vec::new(),
             service_disks: Vec::new(),
+            filesystems: Vec::new(),
             ..snapshot
         };
         let server = fixture::server();
@@ -230,8 +232,8 @@ mod tests {
         };
         let least = plan(exposed, 0);
         // Peers, listeners, their settings, both directions of services, failures, refusals,
-        // pools, ports, names, disks, their services, limits, processes, the agent, its server.
-        let stays: [&[usize]; 15] = [
+        // pools, ports, names, disks, their services, limits, filesystems, processes, the agent, its server.
+        let stays: [&[usize]; 16] = [
             &[],
             &[4],
             &[0],
@@ -245,13 +247,14 @@ mod tests {
             &[3],
             &[1],
             &[],
+            &[],
             &[0],
             &[0],
         ];
         assert_eq!(least.rows, stays);
         assert_eq!(
             least.rows_dropped,
-            6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 3 + 3
+            6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 3 + 3 + 4
         );
     }
 

@@ -15,10 +15,6 @@ use crate::{
     model::{ExitReason, OTHER, ProcessRates, budget::EXIT_REASONS},
 };
 
-/// Reasons named in one row at most, those without a signal aside; further ones are
-/// `ExitReason::Other`.
-pub(super) const REASONS: usize = 8;
-
 /// What identifies a group of processes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ProcessKey {

@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{
+    disk::{Disk, ServiceDisk},
     dns::Dns,
     door::{Listener, Refused, Settings},
+    filesystem::Filesystem,
     lives::{Failure, Service},
     pools::{Ports, Upstream},
 };
@@ -33,6 +35,9 @@ pub struct Document<'a> {
     pub upstreams: Vec<Upstream<'a>>,
     pub ports: Vec<Ports>,
     pub dns: Vec<Dns<'a>>,
+    pub disks: Vec<Disk<'a>>,
+    pub service_disks: Vec<ServiceDisk<'a>>,
+    pub filesystems: Vec<Filesystem<'a>>,
     pub sources: Vec<Source<'a>>,
 }
 

@@ -1,8 +1,10 @@
 //! One object per line and snapshot. Its fields are a contract: `docs/top.md` names each.
 
+mod disk;
 mod dns;
 mod door;
 mod fields;
+mod filesystem;
 mod lives;
 mod pools;
 mod records;
@@ -37,6 +39,9 @@ struct Lists<'a> {
     upstreams: Vec<Item<'a>>,
     ports: Vec<Item<'a>>,
     dns: Vec<Item<'a>>,
+    /// Services at disks among them.
+    disks: Vec<Item<'a>>,
+    filesystems: Vec<Item<'a>>,
 }
 
 impl<'a> Lists<'a> {
@@ -68,6 +73,8 @@ impl<'a> Lists<'a> {
             upstreams: list(View::Upstreams),
             ports: list(View::Ports),
             dns: list(View::Dns),
+            disks: list(View::Disks),
+            filesystems: list(View::Filesystems),
         }
     }
 }

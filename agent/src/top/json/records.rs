@@ -12,12 +12,14 @@ use crate::top::{item::Item, notice};
 
 use super::{
     Lists, SCHEMA,
+    disk::{Disk, ServiceDisk},
     dns::Dns,
     door::{Listener, Refused, Settings},
     fields::{
         Connection, Document, Exits, Member, MemoryBytes, Overview, Peer, Process, Quantiles,
         Source, States,
     },
+    filesystem::Filesystem,
     lives::{Failure, Service},
     pools::{Ports, Upstream},
 };
@@ -73,6 +75,18 @@ impl<'a> Document<'a> {
             }),
             dns: convert(&lists.dns, |item| match item {
                 Item::Dns(row) => Some(Dns::new(row)),
+                _ => None,
+            }),
+            disks: convert(&lists.disks, |item| match item {
+                Item::Disk(row) => Some(Disk::new(row)),
+                _ => None,
+            }),
+            service_disks: convert(&lists.disks, |item| match item {
+                Item::DiskUser(row) => Some(ServiceDisk::new(row)),
+                _ => None,
+            }),
+            filesystems: convert(&lists.filesystems, |item| match item {
+                Item::Filesystem(row) => Some(Filesystem::new(row)),
                 _ => None,
             }),
             sources: snapshot.own.sources.iter().map(Source::new).collect(),

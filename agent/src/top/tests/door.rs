@@ -6,7 +6,11 @@ use std::net::IpAddr;
 use hostlens_ebpf::wire::Direction;
 
 use crate::{
-    metric::fixture::door::{bound, listener, names, owner, serves, service},
+    metric::fixture::{
+        disk::{disks, services as disk_users},
+        door::{bound, listener, names, owner, serves, service},
+        filesystem::filesystems,
+    },
     model::*,
 };
 
@@ -279,6 +283,9 @@ pub fn busy(snapshot: Snapshot) -> Snapshot {
         upstreams: upstreams(),
         port_use: port_use(),
         dns: dns(),
+        disks: disks(),
+        service_disks: disk_users(),
+        filesystems: filesystems(),
         ..snapshot
     }
 }

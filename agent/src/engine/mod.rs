@@ -59,6 +59,7 @@ pub struct Engine {
     checks: CrossChecks,
     own: OwnReader,
     config: Option<LiveConfig>,
+    service_label: bool,
     stages: Stages,
     sequence: u64,
     failed_cycles: u64,
@@ -93,6 +94,7 @@ impl Engine {
         let process = ProcessStage::start(&kernel, options);
         let disks = DiskStage::start(&kernel, options);
         let dns = options.dns.then(|| DnsStage::start(&kernel, options));
+        let limits = LimitStage::start(&kernel, options);
         drop(kernel);
         // Type information is tens of MB, needed once.
         kernel::give_back();
@@ -101,13 +103,14 @@ impl Engine {
             process,
             disks,
             door: DoorStage::start(options),
-            limits: LimitStage::start(options),
+            limits,
             dns,
             room: RoomStage::start(options),
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
             config: options.config.clone(),
+            service_label: options.service_label,
             stages: Stages::default(),
             sequence: 0,
             failed_cycles: 0,
@@ -185,10 +188,9 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
+        self.limits.cycle(&self.process, &mut self.stages);
         failures.extend(self.disks.cycle(|_| "".into()));
         self.stages.mark("disk");
-        self.limits.cycle(&self.process);
-        self.stages.mark("limits");
         self.room.cycle();
         self.stages.mark("filesystem");
         for failure in &failures {
@@ -206,7 +208,7 @@ impl Engine {
         let upstreams = self.tcp.upstreams();
         let port_use = self.tcp.port_use();
         let listeners = self.door.rows(self.sequence, gate);
-        let limits = self.limits.rows(&listeners, &port_use);
+        let limits = self.limits.rows(&listeners, &port_use, self.room.rows());
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
         let disks = self.disks.rows(self.sequence, gate);
@@ -242,11 +244,13 @@ impl Engine {
             failures: connect_failures,
             upstreams,
             port_use,
+            service_label: self.service_label,
             processes,
             dns,
             disks,
             service_disks,
             limits,
+            fds: self.limits.fds(),
             filesystems: self.room.rows().to_vec(),
             connections,
             members,

@@ -8,6 +8,7 @@ mod define;
 mod disk;
 mod dns;
 mod failure;
+mod fds;
 mod filesystem;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -24,5 +24,7 @@ pub const DISK_SERVICES: usize = 20;
 pub const ASKERS: usize = 30;
 /// Reasons of ends named in one group of processes; further ones are `other`.
 pub const EXIT_REASONS: usize = 5;
+/// Groups of processes whose descriptors are counted by type.
+pub const FD_TYPES: usize = 20;
 /// Limits of each resource.
 pub const LIMITS: usize = 20;

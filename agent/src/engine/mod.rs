@@ -48,6 +48,9 @@ use stages::Stages;
 use swap::SwapStage;
 use tcp::TcpStage;
 
+/// The io controller's name in v1 hierarchies.
+const BLOCK_CONTROLLER: &str = "blkio";
+
 /// Sources, aggregation and what they need between cycles.
 pub struct Engine {
     tcp: TcpStage,
@@ -204,7 +207,12 @@ impl Engine {
             self.stages.mark("dns");
         }
         self.limits.cycle(&self.process, &mut self.stages);
-        failures.extend(self.disks.cycle(|_| "".into()));
+        let named = self.service_label;
+        let cgroups = self.process.identity().1;
+        failures.extend(self.disks.cycle(|cgroup| match named {
+            true => cgroups.service_in(BLOCK_CONTROLLER, cgroup),
+            false => "".into(),
+        }));
         self.stages.mark("disk");
         self.room.cycle();
         self.stages.mark("filesystem");

@@ -12,6 +12,7 @@ use super::{
     human::{self, Unit, bytes, latency},
     item::Item,
     value::{Value, printable},
+    words_disk,
 };
 
 /// Whether lines of this view have something to say.
@@ -32,6 +33,8 @@ pub fn of(item: Item<'_>, snapshot: &Snapshot) -> Option<String> {
         Item::Upstream(row) => upstream(row),
         Item::Ports(row) => ports(row),
         Item::Dns(row) => names(row),
+        Item::Disk(row) => words_disk::disk(row),
+        Item::DiskUser(row) => words_disk::user(row),
         Item::Filesystem(row) => filesystem(row),
         _ => None,
     }

@@ -2,6 +2,7 @@
 //! derive from it.
 
 mod connection;
+mod disk;
 mod dns;
 mod failure;
 pub(super) mod filesystem;
@@ -42,6 +43,8 @@ pub enum View {
     Ports,
     /// Name resolution.
     Dns,
+    /// Disks: how long requests take, for whom, and which are slow by themselves.
+    Disks,
     /// Filesystems: how full, how soon full, what hangs.
     Filesystems,
     /// Processes of one session or service together.
@@ -127,6 +130,7 @@ impl View {
         Self::Upstreams,
         Self::Ports,
         Self::Dns,
+        Self::Disks,
         Self::Filesystems,
         Self::Jobs,
     ];
@@ -143,6 +147,7 @@ impl View {
             Self::Upstreams => &upstream::TABLE,
             Self::Ports => &port_use::TABLE,
             Self::Dns => &dns::TABLE,
+            Self::Disks => &disk::TABLE,
             Self::Filesystems => &filesystem::TABLE,
             Self::Jobs => &job::TABLE,
         }
@@ -160,6 +165,7 @@ impl View {
             Self::Upstreams => '7',
             Self::Ports => '8',
             Self::Dns => '9',
+            Self::Disks => '0',
             Self::Filesystems => 'f',
             Self::Jobs => 'J',
         }

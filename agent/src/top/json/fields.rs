@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{
+    disk::{Disk, ServiceDisk},
     dns::Dns,
     door::{Listener, Refused, Settings},
     filesystem::Filesystem,
@@ -36,6 +37,8 @@ pub struct Document<'a> {
     pub upstreams: Vec<Upstream<'a>>,
     pub ports: Vec<Ports>,
     pub dns: Vec<Dns<'a>>,
+    pub disks: Vec<Disk<'a>>,
+    pub service_disks: Vec<ServiceDisk<'a>>,
     pub filesystems: Vec<Filesystem<'a>>,
     pub sources: Vec<Source<'a>>,
 }

@@ -1,5 +1,6 @@
 //! One object per line and snapshot. Its fields are a contract: `docs/top.md` names each.
 
+mod disk;
 mod dns;
 mod door;
 mod fields;
@@ -40,6 +41,8 @@ struct Lists<'a> {
     upstreams: Vec<Item<'a>>,
     ports: Vec<Item<'a>>,
     dns: Vec<Item<'a>>,
+    /// Services at disks among them.
+    disks: Vec<Item<'a>>,
     filesystems: Vec<Item<'a>>,
 }
 
@@ -73,6 +76,7 @@ impl<'a> Lists<'a> {
             upstreams: list(View::Upstreams),
             ports: list(View::Ports),
             dns: list(View::Dns),
+            disks: list(View::Disks),
             filesystems: list(View::Filesystems),
         }
     }

@@ -12,6 +12,7 @@ use crate::top::{item::Item, notice};
 
 use super::{
     Lists, SCHEMA,
+    disk::{Disk, ServiceDisk},
     dns::Dns,
     door::{Listener, Refused, Settings},
     fields::{
@@ -79,6 +80,14 @@ impl<'a> Document<'a> {
             }),
             dns: convert(&lists.dns, |item| match item {
                 Item::Dns(row) => Some(Dns::new(row)),
+                _ => None,
+            }),
+            disks: convert(&lists.disks, |item| match item {
+                Item::Disk(row) => Some(Disk::new(row)),
+                _ => None,
+            }),
+            service_disks: convert(&lists.disks, |item| match item {
+                Item::DiskUser(row) => Some(ServiceDisk::new(row)),
                 _ => None,
             }),
             filesystems: convert(&lists.filesystems, |item| match item {

@@ -115,6 +115,7 @@ fn views_by_number_tab_and_f2() {
         (KeyCode::Tab, View::Connections),
         (KeyCode::F(2), View::Listeners),
         (KeyCode::Char('9'), View::Dns),
+        (KeyCode::Char('0'), View::Disks),
         (KeyCode::Char('f'), View::Filesystems),
         (KeyCode::Char('J'), View::Jobs),
         (KeyCode::Tab, View::Processes),

@@ -15,6 +15,7 @@ mod door;
 mod hold;
 mod net;
 mod puppet;
+mod requests;
 mod serve;
 mod storm;
 
@@ -70,6 +71,8 @@ enum Work {
     Bomb { children: u32, rounds: u64 },
     /// Write and read a file, directly and through the page cache; prints, then holds.
     Disk { file: PathBuf, mebibytes: usize },
+    /// Ask a disk or file for something, once per input line; prints when it is done.
+    Requests(requests::Requests),
     /// Hold this many descriptors.
     Descriptors { count: u64 },
     /// Hold a mapping without a file, pushed out to swap if asked: at once, or at the word `out`.
@@ -102,6 +105,7 @@ fn main() {
         Work::Storm(work) => work.run(),
         Work::Bomb { children, rounds } => storm::bomb(children, rounds),
         Work::Disk { file, mebibytes } => disk::run(&file, mebibytes),
+        Work::Requests(work) => work.run(),
         Work::Descriptors { count } => hold::descriptors(count),
         Work::Map(work) => work.run(),
         Work::Idle => hold_on(),

@@ -15,14 +15,12 @@ use crate::{
     model::{ExitReason, OTHER, ProcessRates, budget::EXIT_REASONS},
 };
 
-/// Reasons named in one row at most, those without a signal aside; further ones are
-/// `ExitReason::Other`.
-
 /// What identifies a group of processes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ProcessKey {
     pub process: Arc<str>,
     pub user: Arc<str>,
+    pub service: Arc<str>,
 }
 
 impl GroupKey for ProcessKey {

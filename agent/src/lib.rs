@@ -15,6 +15,7 @@ pub mod aggregate;
 pub mod cli;
 pub mod clock;
 pub mod collect;
+pub mod config;
 pub mod doctor;
 pub mod engine;
 pub mod expose;

@@ -185,6 +185,13 @@ offsets! {
     TASK_READ_BYTES = "task_struct", "ioac.read_bytes", 0;
     /// Bytes written to storage.
     TASK_WRITE_BYTES = "task_struct", "ioac.write_bytes", 0;
+    /// Time runnable and not running, ns (`CONFIG_SCHED_INFO`).
+    TASK_RUN_DELAY = "task_struct", "sched_info.run_delay", 0;
+    /// Delay accounting; null for tasks that began while it was off.
+    TASK_DELAYS = "task_struct", "delays", 0;
+    // include/linux/delayacct.h
+    /// Time waiting for storage, ns.
+    DELAYS_BLKIO = "task_delay_info", "blkio_delay", 0;
     /// Namespaces.
     TASK_NSPROXY = "task_struct", "nsproxy", 0;
     /// Counts execve.
@@ -210,6 +217,15 @@ offsets! {
     SIG_READ_BYTES = "signal_struct", "ioac.read_bytes", 0;
     /// Bytes written to storage.
     SIG_WRITE_BYTES = "signal_struct", "ioac.write_bytes", 0;
+    /// What threads that ended left in a group of several (`CONFIG_TASKSTATS`).
+    SIG_STATS = "signal_struct", "stats", 0;
+    // include/uapi/linux/taskstats.h
+    /// Time runnable and not running, ns.
+    STATS_RUN_DELAY = "taskstats", "cpu_delay_total", 0;
+    /// Time waiting for storage, ns.
+    STATS_BLKIO = "taskstats", "blkio_delay_total", 0;
+    /// Address space of a victim of the out-of-memory killer, until the very end (4.9).
+    SIG_OOM_MM = "signal_struct", "oom_mm", 0;
     /// Living threads.
     SIG_NR_THREADS = "signal_struct", "nr_threads", 0;
     /// Soft limit of descriptors: `rlim[RLIMIT_NOFILE].rlim_cur`, 7 × 16 bytes in.
@@ -238,6 +254,52 @@ offsets! {
     KERNFS_NODE_ID = "kernfs_node", "id", 0;
     /// Cgroup of a controller's state.
     CSS_CGROUP = "cgroup_subsys_state", "cgroup", 0;
+    // include/linux/blk-mq.h
+    /// Queue of a request.
+    RQ_QUEUE = "request", "q", 0;
+    /// `REQ_OP_*` and `REQ_*`.
+    RQ_CMD_FLAGS = "request", "cmd_flags", 0;
+    /// `RQF_*`.
+    RQ_FLAGS = "request", "rq_flags", 0;
+    /// Bytes still to be done.
+    RQ_DATA_LEN = "request", "__data_len", 0;
+    /// What the request is made of; null for a flush.
+    RQ_BIO = "request", "bio", 0;
+    /// When it was queued, ns of `CLOCK_MONOTONIC`.
+    RQ_START = "request", "start_time_ns", 0;
+    /// When the driver got it, likewise; 0 unknown.
+    RQ_IO_START = "request", "io_start_time_ns", 0;
+    /// Disk of a request (up to 5.16).
+    RQ_DISK = "request", "rq_disk", 0;
+    // include/linux/blkdev.h
+    /// Disk of a queue (from 5.15).
+    QUEUE_DISK = "request_queue", "disk", 0;
+    /// What makes a driver one of requests.
+    QUEUE_MQ_OPS = "request_queue", "mq_ops", 0;
+    /// Major number.
+    DISK_MAJOR = "gendisk", "major", 0;
+    /// Minor number of the whole disk.
+    DISK_FIRST_MINOR = "gendisk", "first_minor", 0;
+    /// Queue of a disk.
+    DISK_QUEUE = "gendisk", "queue", 0;
+    // include/linux/blk_types.h
+    /// Disk of a device or partition.
+    BDEV_DISK = "block_device", "bd_disk", 0;
+    /// Device of a bio (from 5.12).
+    BIO_BDEV = "bio", "bi_bdev", 0;
+    /// `REQ_OP_*` and `REQ_*`.
+    BIO_OPF = "bio", "bi_opf", 0;
+    /// `blk_status_t`.
+    BIO_STATUS = "bio", "bi_status", 0;
+    /// Bytes still to be done.
+    BIO_SIZE = "bio", "bi_iter.bi_size", 0;
+    /// Whom a bio is charged to, with its device.
+    BIO_BLKG = "bio", "bi_blkg", 0;
+    // block/blk-cgroup.h
+    /// Whom.
+    BLKG_BLKCG = "blkcg_gq", "blkcg", 0;
+    /// Its cgroup.
+    BLKCG_CGROUP = "blkcg", "css.cgroup", 0;
 }
 
 macro_rules! settings {
@@ -263,6 +325,10 @@ settings! {
     /// Offset in `css_set` of the v1 controller whose hierarchy identifies a task; absent where
     /// there is no v1 hierarchy.
     CSS_SET_V1 = 0xFFFF_FFFF;
+    /// `RQF_IO_STAT`; absent where the kernel's types do not tell (up to 6.11).
+    RQF_IO_STAT = 0xFFFF_FFFF;
+    /// `REQ_SYNC`.
+    REQ_SYNC = 0xFFFF_FFFF;
     /// Length of a jiffy, ns.
     JIFFY_NS = 0xFFFF_FFFF;
 }

@@ -10,8 +10,11 @@
 mod birth;
 mod dns;
 mod ended;
+mod filesystem;
+mod fit;
 mod group;
 mod horizon;
+mod limit;
 mod listener;
 mod listeners;
 mod networks;
@@ -23,9 +26,12 @@ mod tcp;
 mod window;
 
 pub use dns::{DnsConfig, DnsTable};
+pub use filesystem::FilesystemTable;
+pub use fit::Trend;
+pub use limit::{DescriptorLimits, ephemeral_ports, fold, listen_backlog, user_threads};
 pub use listener::{ListenerConfig, ListenerTable};
 pub use networks::{NetworkError, Networks, OwnNetwork};
-pub use process::{ProcessCaps, ProcessConfig, ProcessTable};
+pub use process::{Holder, ProcessCaps, ProcessConfig, ProcessTable};
 pub use service::{FAILURE_BUDGET, SERVICE_BUDGET};
 pub use store::Store;
 pub use tcp::{Accept, TcpConfig, TcpTable};

@@ -12,6 +12,7 @@ use super::AgentOptions;
 use crate::{
     aggregate::Store,
     clock::Moment,
+    config::LiveConfig,
     engine::{EngineOptions, Runner},
     expose::{Server, ServerOptions},
 };
@@ -37,11 +38,18 @@ pub fn run(options: &AgentOptions) -> anyhow::Result<ExitCode> {
 async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot watch for SIGHUP")?;
     let store = Store::default();
+    let engine_options = EngineOptions {
+        retention: options.series_retention,
+        ..options.collect.engine(false)?
+    };
+    let config = engine_options.config.clone();
     let server = Server::bind(
         &options.listen,
         ServerOptions {
             series_limit: options.series_limit as usize,
+            config: config.clone(),
             ..ServerOptions::default()
         },
         Arc::new(store.clone()),
@@ -52,10 +60,6 @@ async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
             tracing::warn!("{address} can be reached from other hosts, without password or TLS");
         }
     }
-    let engine_options = EngineOptions {
-        retention: options.series_retention,
-        ..options.collect.engine(false)
-    };
     let scrapers = server.scrapers();
     let gate = Box::new(move || scrapers.gate(Moment::now()));
     let interval = options.interval;
@@ -71,7 +75,14 @@ async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
         let _ = stopped.clone().wait_for(|stop| *stop).await;
     }));
     let runner = Arc::new(runner);
+    let reloads = async {
+        while hangup.recv().await.is_some() {
+            reload(config.clone()).await;
+        }
+        std::future::pending().await
+    };
     tokio::select! {
+        () = reloads => {}
         _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
         _ = interrupt.recv() => tracing::info!("SIGINT: ending"),
         () = watch_engine(Arc::clone(&runner)) => anyhow::bail!("the engine's thread ended unexpectedly"),
@@ -81,6 +92,15 @@ async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
     let ended = serving.await.context("the server ended")?;
     drop(runner);
     ended
+}
+
+/// Reads the configuration again; what came of it is in the log and in the agent's own metrics.
+async fn reload(config: Option<LiveConfig>) {
+    match config {
+        // Reading may block; a panic in it was reported by its thread.
+        Some(config) => drop(tokio::task::spawn_blocking(move || config.reload()).await),
+        None => tracing::info!("SIGHUP: nothing to read again without --config"),
+    }
 }
 
 /// Returns if the engine's thread is gone: serving old numbers for ever would be a lie.

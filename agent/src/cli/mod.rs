@@ -87,7 +87,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Top { top, collect, log } => top::run(&top, &collect, &log),
         Command::Doctor { json, collect, log } => {
             log.start("error");
-            doctor::run(json, collect.engine(false))
+            doctor::run(json, collect.engine(false)?)
         }
         Command::Metrics { markdown } => metrics::run(markdown),
     }

@@ -1,12 +1,13 @@
 //! Flags shared by the commands, and those of the agent.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 
 use super::values::{self, Switch};
 use crate::{
     aggregate::{Networks, OwnNetwork},
+    config::{ConfigError, LiveConfig},
     engine::{EbpfMode, EngineOptions, RttSource},
 };
 
@@ -27,6 +28,12 @@ pub struct CollectOptions {
     /// Pass diagnostics of the kernel programs on to the log
     #[arg(long)]
     pub ebpf_log: bool,
+
+    /// Name processes by the rules in this YAML file
+    ///
+    /// The agent reads it again on SIGHUP and on POST /-/reload.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 
     /// Show the addresses of this network one by one; all others are folded into "other"
     ///
@@ -82,10 +89,15 @@ pub struct CollectOptions {
 
 impl CollectOptions {
     /// Settings of an engine, with single connections and processes if `details`.
-    pub fn engine(&self, details: bool) -> EngineOptions {
+    ///
+    /// # Errors
+    /// The configuration file is not understood: its name, the line and the cure.
+    pub fn engine(&self, details: bool) -> Result<EngineOptions, ConfigError> {
         // Who looks by hand wants the culprit, whatever its place; series cost nothing there.
         let budget = |exported: u32| if details { ALL } else { exported };
-        EngineOptions {
+        let config = self.config.clone().map(LiveConfig::open).transpose()?;
+        Ok(EngineOptions {
+            config,
             ebpf: self.ebpf,
             ebpf_log: self.ebpf_log,
             rtt_source: self.rtt_source,
@@ -98,7 +110,7 @@ impl CollectOptions {
             tcp_process_label: self.tcp_process_label,
             service_label: self.service_label == Switch::On,
             details,
-        }
+        })
     }
 }
 

@@ -20,7 +20,7 @@ pub fn run(
     log.start("off");
     let store = Store::default();
     let gate = Box::new(BirthGate::default);
-    let runner = Runner::spawn(collect.engine(true), options.interval, true, store, gate)?;
+    let runner = Runner::spawn(collect.engine(true)?, options.interval, true, store, gate)?;
     top::run(options, &mut EngineFeed { runner: &runner })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,9 @@
 pub mod cgroup;
 pub mod connect;
 pub mod dns;
+pub mod filesystem;
 pub mod host;
+pub mod limit;
 pub mod listen;
 mod proc_file;
 pub mod process;
@@ -56,10 +58,15 @@ pub trait ProcessSink {
     fn lost(&mut self, totals: &TaskTotals);
 }
 
-/// Turns a process into the names it is grouped by. Asked once per process and execve.
+/// Turns a process into the names it is grouped by. Asked once per process, execve and
+/// [`Names::version`].
 pub trait Names {
     /// Grouped process name.
     fn process(&mut self, record: &TaskRecord) -> std::sync::Arc<str>;
+    /// Changes when a living process may have got another name without an execve.
+    fn version(&self, _record: &TaskRecord) -> u32 {
+        0
+    }
     /// Name of a user id.
     fn user(&mut self, uid: u32) -> std::sync::Arc<str>;
     /// Container or unit; empty if it belongs to neither. Also asked once it is in another cgroup.

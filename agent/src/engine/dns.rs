@@ -73,9 +73,9 @@ impl DnsStage {
         matcher.expire(now.mono_ns, &mut done);
     }
 
-    /// Ends a cycle, all processes alive being known.
+    /// Ends a cycle, all processes alive being known. Lookups that ended since the walk over them
+    /// wait for the next one: their asker may have executed another program in between.
     pub fn cycle(&mut self, owners: &dyn Owners) {
-        self.drain(owners);
         self.table.finish(Moment::now(), owners);
     }
 

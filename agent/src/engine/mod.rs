@@ -5,10 +5,12 @@ mod connect;
 mod cross_check;
 mod dns;
 mod door;
+mod limit;
 mod options;
 mod own;
 mod part;
 mod process;
+mod room;
 mod runner;
 mod stages;
 mod tcp;
@@ -22,6 +24,7 @@ use anyhow::Context as _;
 use crate::{
     clock::Moment,
     collect::{host::overview::OverviewReader, tcp::ack},
+    config::LiveConfig,
     kernel::{self, Kernel},
     model::{BirthGate, Snapshot},
 };
@@ -32,9 +35,11 @@ pub use runner::{Gate, Runner};
 use cross_check::CrossChecks;
 use dns::DnsStage;
 use door::DoorStage;
+use limit::LimitStage;
 use own::OwnReader;
 use part::Part;
 use process::ProcessStage;
+use room::RoomStage;
 use stages::Stages;
 use tcp::TcpStage;
 
@@ -43,12 +48,15 @@ pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
     door: DoorStage,
+    limits: LimitStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
+    room: RoomStage,
     host: OverviewReader,
     checks: CrossChecks,
     own: OwnReader,
     service_label: bool,
+    config: Option<LiveConfig>,
     stages: Stages,
     sequence: u64,
     failed_cycles: u64,
@@ -89,11 +97,14 @@ impl Engine {
             tcp,
             process,
             door: DoorStage::start(options),
+            limits: LimitStage::start(options),
             dns,
+            room: RoomStage::start(options),
             host: OverviewReader::default(),
             checks: CrossChecks::default(),
             own: OwnReader,
             service_label: options.service_label,
+            config: options.config.clone(),
             stages: Stages::default(),
             sequence: 0,
             failed_cycles: 0,
@@ -127,7 +138,13 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 3] = [&self.tcp, &self.door, &self.process];
+        let always: [&dyn Part; 5] = [
+            &self.tcp,
+            &self.door,
+            &self.process,
+            &self.limits,
+            &self.room,
+        ];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
         always.into_iter().chain(dns)
     }
@@ -148,6 +165,7 @@ impl Engine {
         let at = Moment::now();
         self.stages.begin();
         let host = self.host.read();
+        self.room.ask(at);
         let mut failures = Vec::new();
         failures.extend(self.process.cycle(at, &mut self.stages));
         failures.extend(self.tcp.cycle(
@@ -163,6 +181,10 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
+        self.limits.cycle(&self.process);
+        self.stages.mark("limits");
+        self.room.cycle();
+        self.stages.mark("filesystem");
         for failure in &failures {
             tracing::warn!("{failure}");
         }
@@ -177,6 +199,7 @@ impl Engine {
         let upstreams = self.tcp.upstreams();
         let port_use = self.tcp.port_use();
         let listeners = self.door.rows(self.sequence, gate);
+        let limits = self.limits.rows(&listeners, &port_use);
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
         let dns = self.dns.as_mut();
@@ -195,6 +218,7 @@ impl Engine {
             part::report(part, &mut own);
         }
         own.cross_checks = self.checks.results();
+        own.config = self.config.as_ref().map(LiveConfig::status);
         own.scope = self.tcp.scope();
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();
@@ -212,6 +236,8 @@ impl Engine {
             service_label: self.service_label,
             processes,
             dns,
+            limits,
+            filesystems: self.room.rows().to_vec(),
             connections,
             members,
             own,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::aggregate::Networks;
+use crate::{aggregate::Networks, config::LiveConfig};
 
 /// Whether kernel programs are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -56,6 +56,8 @@ pub struct EngineOptions {
     pub peer_budget: usize,
     /// Label sets of processes by name.
     pub process_budget: usize,
+    /// Grouping rules; `None`: processes keep their own names.
+    pub config: Option<LiveConfig>,
     /// Watch name resolution.
     pub dns: bool,
     /// How long counters of a group that ended stay exposed.

@@ -83,7 +83,7 @@ impl ProcessStage {
                 service_label: options.service_label,
                 details: options.details,
             }),
-            names: NameResolver::default(),
+            names: NameResolver::default().with_config(options.config.clone()),
             memory: MemoryReader::default(),
             memory_failed: 0,
             fds: FdReader::default(),

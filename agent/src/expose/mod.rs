@@ -17,6 +17,7 @@ mod negotiate;
 mod page;
 mod plan;
 mod protobuf;
+mod reload;
 mod routes;
 mod scrapers;
 mod server;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use hyper::Method;
+
 use super::{door, routes::Endpoint};
 use crate::model::{Owner, Snapshot};
 
@@ -33,12 +35,15 @@ pub(super) fn html(snapshot: Option<&Snapshot>) -> String {
         env!("CARGO_PKG_VERSION")
     );
     for endpoint in Endpoint::ALL {
-        let path = endpoint.path();
-        let _ = writeln!(
-            page,
-            "<tr><td><a href=\"{path}\">{path}</a></td><td>{}</td></tr>",
-            endpoint.purpose()
-        );
+        let (path, purpose) = (endpoint.path(), endpoint.purpose());
+        let _ = if endpoint.methods().contains(&Method::GET) {
+            writeln!(
+                page,
+                "<tr><td><a href=\"{path}\">{path}</a></td><td>{purpose}</td></tr>"
+            )
+        } else {
+            writeln!(page, "<tr><td>{path}</td><td>{purpose}</td></tr>")
+        };
     }
     page.push_str("</table>\n");
     match snapshot {

@@ -147,7 +147,7 @@ mod tests {
     };
 
     /// Position of the processes among the areas.
-    const PROCESSES: usize = 9;
+    const PROCESSES: usize = 10;
     /// What is named by default.
     const BUDGETS: Sizes = Sizes {
         listeners: budget::LISTENERS,
@@ -156,6 +156,7 @@ mod tests {
         refused: budget::REFUSED,
         upstreams: budget::UPSTREAMS,
         ports: budget::PORT_USES,
+        limits: budget::LIMITS,
         askers: budget::ASKERS,
     };
 
@@ -186,6 +187,7 @@ mod tests {
             upstreams: Vec::new(),
             port_use: Vec::new(),
             dns: Vec::new(),
+            limits: Vec::new(),
             ..snapshot
         };
         let server = fixture::server();
@@ -224,8 +226,8 @@ mod tests {
         };
         let least = plan(exposed, 0);
         // Peers, listeners, their settings, both directions of services, failures, refusals,
-        // pools, ports, names, processes, the agent, its server.
-        let stays: [&[usize]; 12] = [
+        // pools, ports, names, limits, processes, the agent, its server.
+        let stays: [&[usize]; 13] = [
             &[],
             &[4],
             &[0],
@@ -235,12 +237,13 @@ mod tests {
             &[1],
             &[1],
             &[2],
+            &[1],
             &[],
             &[0],
             &[0],
         ];
         assert_eq!(least.rows, stays);
-        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2);
+        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12);
     }
 
     /// Budgets by default, all of them used up at once, each value present.
@@ -252,7 +255,8 @@ mod tests {
             let mut snapshot = fixture::door::full(fixture::wide(202, 301), &sizes);
             for row in &mut snapshot.processes {
                 let reason = |signal| (ExitReason::Signal(signal), 1, false);
-                row.exited = Some((1..=9).map(reason).collect());
+                let reasons = 0..=budget::EXIT_REASONS as u8;
+                row.exited = Some(reasons.map(reason).collect());
             }
             let exposed = Exposed {
                 snapshot: &snapshot,

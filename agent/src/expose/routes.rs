@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Method, StatusCode,
-    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, USER_AGENT, VARY},
+    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, ORIGIN, USER_AGENT, VARY},
 };
 
 use super::{
@@ -14,9 +14,9 @@ use super::{
     cache::Cache,
     connection::{Answer, Ask, Pace},
     counters::Counters,
-    page, status,
+    page, reload, status,
 };
-use crate::clock::Moment;
+use crate::{clock::Moment, config::LiveConfig};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -28,15 +28,17 @@ pub(super) enum Endpoint {
     Status,
     Ready,
     Health,
+    Reload,
 }
 
 impl Endpoint {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Index,
         Self::Metrics,
         Self::Status,
         Self::Ready,
         Self::Health,
+        Self::Reload,
     ];
 
     pub(super) const fn path(self) -> &'static str {
@@ -46,6 +48,7 @@ impl Endpoint {
             Self::Status => "/status",
             Self::Ready => "/readyz",
             Self::Health => "/healthz",
+            Self::Reload => "/-/reload",
         }
     }
 
@@ -58,11 +61,15 @@ impl Endpoint {
             Self::Status => "sources, programs, budgets, costs and losses as JSON",
             Self::Ready => "200 once the first cycle is done",
             Self::Health => "200 while the agent answers",
+            Self::Reload => "POST from this host: reads the configuration file again",
         }
     }
 
-    fn methods(self) -> &'static [Method] {
-        &[Method::GET, Method::HEAD]
+    pub(super) fn methods(self) -> &'static [Method] {
+        match self {
+            Self::Reload => &[Method::POST],
+            _ => &[Method::GET, Method::HEAD],
+        }
     }
 }
 
@@ -73,6 +80,7 @@ pub(super) struct App {
     scrapers: Arc<Scrapers>,
     counters: Arc<Counters>,
     limits: Limits,
+    config: Option<LiveConfig>,
 }
 
 impl App {
@@ -81,6 +89,7 @@ impl App {
         scrapers: Arc<Scrapers>,
         counters: Arc<Counters>,
         limits: Limits,
+        config: Option<LiveConfig>,
     ) -> Self {
         Self {
             cache: Cache::new(Arc::clone(&store), Arc::clone(&counters)),
@@ -88,6 +97,7 @@ impl App {
             scrapers,
             counters,
             limits,
+            config,
         }
     }
 
@@ -128,6 +138,10 @@ impl App {
         }
         match endpoint {
             Endpoint::Metrics => self.metrics(&request, address, pace).await,
+            Endpoint::Reload => {
+                let from_page = request.headers().contains_key(ORIGIN);
+                reload::answer(self.config.clone(), address, from_page).await
+            }
             Endpoint::Health => plain(StatusCode::OK, "ok\n"),
             Endpoint::Ready if self.store.latest().is_some() => plain(StatusCode::OK, "ready\n"),
             Endpoint::Ready => not_ready(),
@@ -193,7 +207,7 @@ fn internal(error: &anyhow::Error) -> Answer {
     )
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Answer {
+pub(super) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
     body(status, PLAIN, text)
 }
 

@@ -23,6 +23,7 @@ use super::{
     counters::Counters,
     routes::App,
 };
+use crate::config::LiveConfig;
 
 /// Connections that are still answered may take so long after a stop.
 const GRACE: Duration = Duration::from_millis(700);
@@ -66,12 +67,14 @@ impl Default for Limits {
 }
 
 /// How to serve.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// Series an exposition may have; beyond it label sets are left out.
     pub series_limit: usize,
     /// What a client may take.
     pub limits: Limits,
+    /// What `POST /-/reload` reads again; `None`: nothing.
+    pub config: Option<LiveConfig>,
 }
 
 impl Default for ServerOptions {
@@ -79,6 +82,7 @@ impl Default for ServerOptions {
         Self {
             series_limit: 25_000,
             limits: Limits::default(),
+            config: None,
         }
     }
 }
@@ -126,7 +130,13 @@ impl Server {
         Ok(Self {
             listeners,
             addresses: bound,
-            app: Arc::new(App::new(store, scrapers, counters, options.limits)),
+            app: Arc::new(App::new(
+                store,
+                scrapers,
+                counters,
+                options.limits,
+                options.config,
+            )),
         })
     }
 

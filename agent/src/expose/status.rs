@@ -8,7 +8,7 @@ use super::{door, scrapers::Scraper};
 use crate::{
     clock::Moment,
     metric::program_state,
-    model::{OwnStats, ServerStats, Snapshot},
+    model::{ConfigStatus, OwnStats, ServerStats, Snapshot},
 };
 
 /// The state as JSON text. Before the first cycle only what is known then.
@@ -31,6 +31,7 @@ pub(super) fn json(
         put("cycle", cycle(snapshot, now.wall));
         put("agent", agent(own));
         put("scope", scope(own));
+        put("config", own.config.as_ref().map_or(Value::Null, config));
         for (key, value) in door::entries(snapshot) {
             put(key, value);
         }
@@ -135,6 +136,18 @@ fn agent(own: &OwnStats) -> Value {
         "cpu_seconds": own.cpu_seconds,
         "resident_bytes": own.rss_bytes,
         "held_label_sets": own.held_series_sets,
+    })
+}
+
+fn config(config: &ConfigStatus) -> Value {
+    let success_at = config.success_at.duration_since(UNIX_EPOCH);
+    json!({
+        "rules": config.rules,
+        "last_reload_successful": config.successful,
+        "last_reload_success_at_seconds": success_at.unwrap_or_default().as_secs_f64(),
+        "reloads": config.reloads,
+        "failed_reloads": config.failed_reloads,
+        "error": config.error,
     })
 }
 

@@ -23,7 +23,9 @@ pub fn of(btf: &Btf, hooks: impl Iterator<Item = Hook>) -> anyhow::Result<AyaBtf
     let mut wanted: Vec<(u32, u32, String)> = hooks
         .filter_map(|hook| {
             let (kind, name) = match hook {
-                Hook::Tracepoint(name, _) => (KIND_TYPEDEF, format!("btf_trace_{name}")),
+                Hook::Tracepoint(name, _) | Hook::LateTracepoint(name, _) => {
+                    (KIND_TYPEDEF, format!("btf_trace_{name}"))
+                }
                 Hook::Iterator(name) => (KIND_FUNC, format!("bpf_iter_{name}")),
                 Hook::CgroupSkb(_) | Hook::CgroupConnect(_) => return None,
             };

@@ -35,6 +35,6 @@ pub use cgroup::Cgroup;
 pub use globals::{Globals, RssLayout};
 pub use memory::{give_back, keep_small};
 pub use object::{Hook, Kernel, KernelError, LoadedObject, ObjectSpec, ProgramSpec, RingBytes};
-pub use shared::RttSlots;
+pub use shared::{SharedSlot, SharedSlots};
 pub use table::Table;
 pub use walker::{Target, WalkError, Walker};

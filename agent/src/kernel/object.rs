@@ -31,6 +31,8 @@ use super::{
 pub enum Hook {
     /// A raw tracepoint with BTF-typed arguments, and how many of them the program reads.
     Tracepoint(&'static str, usize),
+    /// As before, loaded at once and attached when it is needed ([`LoadedObject::attach`]).
+    LateTracepoint(&'static str, usize),
     /// An iterator, run on demand.
     Iterator(&'static str),
     /// Packets of all sockets.
@@ -43,7 +45,7 @@ impl Hook {
     /// As in the names of sections.
     fn name(self) -> String {
         match self {
-            Self::Tracepoint(name, _) => format!("tp_btf/{name}"),
+            Self::Tracepoint(name, _) | Self::LateTracepoint(name, _) => format!("tp_btf/{name}"),
             Self::Iterator(kind) => format!("iter/{kind}"),
             Self::CgroupSkb(CgroupSkbAttachType::Ingress) => "cgroup_skb/ingress".to_owned(),
             Self::CgroupSkb(CgroupSkbAttachType::Egress) => "cgroup_skb/egress".to_owned(),
@@ -107,9 +109,9 @@ pub struct Kernel {
     /// Whether kernel programs say what they see.
     log: bool,
     /// Programs nobody asked for.
-    unused: &'static [&'static str],
+    unused: Vec<&'static str>,
     /// Maps that only those use.
-    unused_maps: &'static [&'static str],
+    unused_maps: Vec<&'static str>,
 }
 
 /// Everything, in the library's numbering of levels.
@@ -135,7 +137,9 @@ impl Kernel {
         };
         let tracepoints = hooks()
             .filter_map(|hook| match hook {
-                Hook::Tracepoint(name, _) => Some((name, btf.tracepoint_args(name)?)),
+                Hook::Tracepoint(name, _) | Hook::LateTracepoint(name, _) => {
+                    Some((name, btf.tracepoint_args(name)?))
+                }
                 _ => None,
             })
             .collect();
@@ -149,19 +153,20 @@ impl Kernel {
             cgroup: Cgroup::root(),
             overrides,
             log,
-            unused: &[],
-            unused_maps: &[],
+            unused: Vec::new(),
+            unused_maps: Vec::new(),
         })
     }
 
-    /// Leaves programs out, and makes the maps that only they use as small as can be.
+    /// Leaves these programs out too, and makes the maps that only they use as small as can be.
     #[must_use]
     pub fn without(
         mut self,
         programs: &'static [&'static str],
         maps: &'static [&'static str],
     ) -> Self {
-        (self.unused, self.unused_maps) = (programs, maps);
+        self.unused.extend(programs);
+        self.unused_maps.extend(maps);
         self
     }
 
@@ -205,7 +210,7 @@ impl Kernel {
         for ring in rings {
             loader.map_max_entries(ring.map, ring.bytes);
         }
-        for map in self.unused_maps {
+        for map in &self.unused_maps {
             loader.map_max_entries(map, 1);
         }
         let file = self
@@ -248,21 +253,22 @@ impl Kernel {
             return ProgramState::Refused(format!("the object has no program {}", spec.name));
         };
         let outcome = match (spec.hook, program) {
-            (Hook::Tracepoint(name, args), Program::BtfTracePoint(program)) => {
-                match self.tracepoint_args(name) {
-                    None => {
-                        return ProgramState::Unsupported(format!(
-                            "this kernel has no tracepoint {name}"
-                        ));
-                    }
-                    Some(has) if has < args => {
-                        return ProgramState::Unsupported(format!(
-                            "tracepoint {name} has {has} arguments here, {args} are needed"
-                        ));
-                    }
-                    Some(_) => self.attach(program, name),
+            (
+                Hook::Tracepoint(name, args) | Hook::LateTracepoint(name, args),
+                Program::BtfTracePoint(program),
+            ) => match self.tracepoint_args(name) {
+                None => {
+                    return ProgramState::Unsupported(format!(
+                        "this kernel has no tracepoint {name}"
+                    ));
                 }
-            }
+                Some(has) if has < args => {
+                    return ProgramState::Unsupported(format!(
+                        "tracepoint {name} has {has} arguments here, {args} are needed"
+                    ));
+                }
+                Some(_) => self.attach(program, name, spec.hook),
+            },
             (Hook::Iterator(kind), Program::Iter(program)) => program
                 .load(kind, &self.types)
                 .map(|()| ProgramState::Loaded),
@@ -279,8 +285,12 @@ impl Kernel {
         &self,
         program: &mut BtfTracePoint,
         name: &str,
+        hook: Hook,
     ) -> Result<ProgramState, ProgramError> {
         program.load(name, &self.types)?;
+        if let Hook::LateTracepoint(..) = hook {
+            return Ok(ProgramState::Loaded);
+        }
         program.attach()?;
         Ok(ProgramState::Attached)
     }
@@ -313,6 +323,29 @@ impl LoadedObject {
                     Some(format!("{program}: {why}"))
                 }
             })
+    }
+
+    /// Attaches a program that is loaded and waits for that; it stays attached.
+    ///
+    /// # Errors
+    /// One line saying why it does not run, now or from the start.
+    pub fn attach(&mut self, name: &str) -> Result<(), String> {
+        let Some((_, state)) = self.statuses.iter_mut().find(|(spec, _)| spec.name == name) else {
+            return Err(format!("{name}: no such program"));
+        };
+        match (&*state, self.ebpf.program_mut(name)) {
+            (ProgramState::Loaded, Some(Program::BtfTracePoint(program))) => {
+                *state = match program.attach() {
+                    Ok(_) => ProgramState::Attached,
+                    Err(error) => refusal(&error),
+                };
+            }
+            (ProgramState::Loaded, _) => {
+                return Err(format!("{name}: another kind of program"));
+            }
+            _ => {}
+        }
+        self.refusal(name).map_or(Ok(()), Err)
     }
 
     /// Descriptor of a loaded iterator program.

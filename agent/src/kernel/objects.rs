@@ -292,8 +292,67 @@ pub const DNS: ObjectSpec = ObjectSpec {
     ],
 };
 
+/// Members without which what is said of a request to a disk would be wrong.
+const REQUEST: &[&str] = &[
+    "RQ_QUEUE",
+    "RQ_CMD_FLAGS",
+    "RQ_FLAGS",
+    "RQ_DATA_LEN",
+    "RQ_BIO",
+    "RQ_START",
+    "RQ_IO_START",
+    "DISK_MAJOR",
+    "DISK_FIRST_MINOR",
+];
+
+/// Members without which what is said of a bio would be wrong.
+const BIO: &[&str] = &[
+    "BIO_BDEV",
+    "BIO_OPF",
+    "BIO_SIZE",
+    "BIO_STATUS",
+    "BDEV_DISK",
+    "DISK_QUEUE",
+    "QUEUE_MQ_OPS",
+    "DISK_MAJOR",
+    "DISK_FIRST_MINOR",
+];
+
+/// Disks.
+pub const BLOCK: ObjectSpec = ObjectSpec {
+    name: "block",
+    bytes: embedded!("block"),
+    programs: &[
+        ProgramSpec {
+            name: "disk_done",
+            hook: Hook::Tracepoint("block_rq_complete", 3),
+            needs: REQUEST,
+        },
+        ProgramSpec {
+            name: "bio_queued",
+            hook: Hook::LateTracepoint("block_bio_queue", 1),
+            needs: BIO,
+        },
+        ProgramSpec {
+            name: "bio_done",
+            hook: Hook::LateTracepoint("block_bio_complete", 2),
+            needs: BIO,
+        },
+        ProgramSpec {
+            name: "disk_started",
+            hook: Hook::Tracepoint("block_io_start", 1),
+            needs: CURRENT,
+        },
+        ProgramSpec {
+            name: "disk_done_for",
+            hook: Hook::Tracepoint("block_rq_complete", 3),
+            needs: REQUEST,
+        },
+    ],
+};
+
 /// All of them.
-pub const ALL: [&ObjectSpec; 5] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS];
+pub const ALL: [&ObjectSpec; 6] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &BLOCK];
 
 #[cfg(test)]
 mod tests {
@@ -350,6 +409,6 @@ mod tests {
             })
             .unwrap();
         println!("{found:?}");
-        assert!(found.is_some_and(|record| record.runtime_ns > 0 && record.threads > 0));
+        assert!(found.is_some_and(|record| record.counters.runtime_ns > 0 && record.threads > 0));
     }
 }

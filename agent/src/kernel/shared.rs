@@ -6,18 +6,29 @@ use std::{
     ptr::NonNull,
 };
 
-use hostlens_ebpf::wire::RttSlot;
+use hostlens_ebpf::wire::{DiskSlot, RttSlot};
+
+/// What such a map may hold.
+///
+/// # Safety
+/// The type is `repr(C)`, as large as the map's value, and consists of atomics alone.
+pub unsafe trait SharedSlot: 'static {}
+
+// SAFETY: repr(C), shared with the programs, atomics only.
+unsafe impl SharedSlot for RttSlot {}
+// SAFETY: repr(C), shared with the programs, atomics only.
+unsafe impl SharedSlot for DiskSlot {}
 
 /// The elements of an array map that is made to be mapped.
-pub struct RttSlots {
-    start: NonNull<RttSlot>,
+pub struct SharedSlots<T: SharedSlot> {
+    start: NonNull<T>,
     count: usize,
 }
 
 // SAFETY: the mapping belongs to this value alone, and its elements are atomics.
-unsafe impl Send for RttSlots {}
+unsafe impl<T: SharedSlot> Send for SharedSlots<T> {}
 
-impl RttSlots {
+impl<T: SharedSlot> SharedSlots<T> {
     /// Maps an array of so many slots.
     ///
     /// # Errors
@@ -27,7 +38,7 @@ impl RttSlots {
         let start = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
-                count * size_of::<RttSlot>(),
+                count * size_of::<T>(),
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_SHARED,
                 map.as_raw_fd(),
@@ -42,21 +53,16 @@ impl RttSlots {
     }
 
     /// All slots.
-    pub fn all(&self) -> &[RttSlot] {
+    pub fn all(&self) -> &[T] {
         // SAFETY: the mapping is as long as the map's elements, page-aligned, and lives as long
         // as `self`; whatever others write there meanwhile they write to atomics.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.count) }
     }
 }
 
-impl Drop for RttSlots {
+impl<T: SharedSlot> Drop for SharedSlots<T> {
     fn drop(&mut self) {
         // SAFETY: exactly the mapping made above, to which no slice is left.
-        unsafe {
-            libc::munmap(
-                self.start.as_ptr().cast(),
-                self.count * size_of::<RttSlot>(),
-            )
-        };
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.count * size_of::<T>()) };
     }
 }

@@ -7,8 +7,10 @@
 mod define;
 mod dns;
 mod failure;
+mod filesystem;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod limit;
 mod listener;
 mod own;
 mod peer;
@@ -28,6 +30,8 @@ use crate::model::Histogram;
 
 pub use dns::{DNS_FAMILIES, DNS_LABELS};
 pub use failure::{FAILURE_FAMILIES, FAILURE_LABELS};
+pub use filesystem::{FILESYSTEM_FAMILIES, FILESYSTEM_LABELS};
+pub use limit::{LIMIT_FAMILIES, LIMIT_LABELS};
 pub use listener::{LISTEN_SETTING_FAMILIES, LISTENER_FAMILIES, LISTENER_LABELS};
 pub use own::OWN_FAMILIES;
 pub(crate) use own::program_state;

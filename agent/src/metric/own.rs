@@ -1,7 +1,9 @@
 //! Families of the agent itself.
 
+use std::time::UNIX_EPOCH;
+
 use super::{Desc, Exposed, Family, Kind, LabelValues, Points, Row, Unit};
-use crate::model::{OwnStats, ProgramState, ProgramStatus};
+use crate::model::{ConfigStatus, OwnStats, ProgramState, ProgramStatus};
 
 impl Row for OwnStats {
     const AREA: &'static str = "The agent";
@@ -294,6 +296,52 @@ pub const OWN_FAMILIES: &[Family<OwnStats>] = &[
         &[],
         "Label sets whose counters are shown as 0 until every active scraper has seen that.",
         |own, points| points.gauge(&[], own.held_series_sets as f64),
+    ),
+    gauge(
+        "agent_config_rules",
+        Unit::None,
+        &[],
+        "Grouping rules in force; absent without a configuration file.",
+        |own, points| {
+            if let Some(config) = &own.config {
+                points.gauge(&[], config.rules as f64);
+            }
+        },
+    ),
+    gauge(
+        "agent_config_last_reload_successful",
+        Unit::None,
+        &[],
+        "1 if the configuration file was last read without a mistake, else 0: the rules from before are in force.",
+        |own, points| {
+            if let Some(config) = &own.config {
+                points.gauge(&[], f64::from(u8::from(config.successful)));
+            }
+        },
+    ),
+    gauge(
+        "agent_config_last_reload_success_timestamp_seconds",
+        Unit::Seconds,
+        &[],
+        "When the configuration in force was read, seconds since the epoch.",
+        |own, points| {
+            let since = |config: &ConfigStatus| config.success_at.duration_since(UNIX_EPOCH).ok();
+            if let Some(since) = own.config.as_ref().and_then(since) {
+                points.gauge(&[], since.as_secs_f64());
+            }
+        },
+    ),
+    counter(
+        "agent_config_reloads_total",
+        Unit::None,
+        &["result"],
+        "Reloads of the configuration file that were taken, and those refused for a mistake.",
+        |own, points| {
+            if let Some(config) = &own.config {
+                points.count(&["success"], config.reloads, false);
+                points.count(&["failure"], config.failed_reloads, false);
+            }
+        },
     ),
     counter(
         "agent_cpu_seconds_total",

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Desc, Exposed, Family, Kind, LabelValues, Row, Unit, row::SERVICE_NOTE, signal_name};
+use super::{
+    Desc, Exposed, Family, Kind, LabelValues, Row, Unit, define::counter, row::SERVICE_NOTE,
+    signal_name,
+};
 use crate::model::{ExitReason, OTHER, ProcessRow};
 
 /// Labels that identify a [`ProcessRow`].
@@ -12,6 +15,7 @@ impl Row for ProcessRow {
     const AREA: &'static str = "Processes";
     const LABELS: &'static [&'static str] = PROCESS_LABELS;
     const NOTE: &'static str = SERVICE_NOTE;
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
     const FAMILIES: &'static [Family<Self>] = PROCESS_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {
@@ -39,6 +43,7 @@ pub fn exit_reason(reason: ExitReason) -> Cow<'static, str> {
         ExitReason::Success => Cow::Borrowed("exit_0"),
         ExitReason::Failure => Cow::Borrowed("exit_nonzero"),
         ExitReason::Signal(number) => signal_name(number).unwrap_or(Cow::Borrowed(OTHER)),
+        ExitReason::Oom => Cow::Borrowed("oom"),
         ExitReason::Other => Cow::Borrowed(OTHER),
     }
 }
@@ -158,6 +163,30 @@ pub const PROCESS_FAMILIES: &[Family<ProcessRow>] = &[
             }
         },
     },
+    counter(
+        "process_run_delay_seconds_total",
+        Unit::Seconds,
+        &[],
+        "Time that runnable threads waited for a CPU.",
+        "task_struct.sched_info.run_delay + taskstats.cpu_delay_total of threads that ended",
+        |row, points| {
+            if let Some(delay) = row.run_delay_ns {
+                points.counter(&[], delay as f64 / 1e9, row.held);
+            }
+        },
+    ),
+    counter(
+        "process_block_delay_seconds_total",
+        Unit::Seconds,
+        &[],
+        "Time that threads waited for storage; absent for processes that began while kernel.task_delayacct was 0.",
+        "task_delay_info.blkio_delay + taskstats.blkio_delay_total of threads that ended",
+        |row, points| {
+            if let Some(delay) = row.block_delay_ns {
+                points.counter(&[], delay as f64 / 1e9, row.held);
+            }
+        },
+    ),
     Family {
         desc: Desc {
             name: "process_processes",
@@ -217,11 +246,11 @@ pub const PROCESS_FAMILIES: &[Family<ProcessRow>] = &[
     Family {
         desc: Desc {
             name: "process_exited_total",
-            help: "Processes that ended, by reason: exit_0, exit_nonzero, the name of the signal, or other.",
+            help: "Processes that ended, by reason: exit_0, exit_nonzero, the name of the signal, oom (killed as memory ran out), or other.",
             kind: Kind::Counter,
             unit: Unit::None,
             labels: &["reason"],
-            source: "task_struct.exit_code at sched_process_free",
+            source: "task_struct.exit_code, signal_struct.oom_mm at sched_process_free",
         },
         fill: |row, points| {
             for &(reason, ends, held) in row.exited.iter().flatten() {
@@ -229,4 +258,17 @@ pub const PROCESS_FAMILIES: &[Family<ProcessRow>] = &[
             }
         },
     },
+    counter(
+        "oom_kills_total",
+        Unit::None,
+        &[],
+        "Processes killed because memory ran out, of the host or of their cgroup.",
+        "signal_struct.oom_mm at sched_process_free",
+        |row, points| {
+            let exits = row.exited.iter().flatten();
+            for &(_, kills, held) in exits.filter(|exit| exit.0 == ExitReason::Oom) {
+                points.count(&[], kills, held);
+            }
+        },
+    ),
 ];

@@ -6,8 +6,9 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DnsRow, FailureRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow,
-    ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, UpstreamRow,
+    DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats,
+    Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot,
+    UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -27,6 +28,9 @@ pub trait Row: Sized + 'static {
     const LABELS: &'static [&'static str];
     /// When some of the labels are there, as a sentence of the reference; empty if they always are.
     const NOTE: &'static str = "";
+    /// The label for the service of its owner, which can be switched off; where a service is what
+    /// a row is about, it cannot.
+    const OWNER_SERVICE: Option<&'static str> = None;
     /// Its families.
     const FAMILIES: &'static [Family<Self>];
 
@@ -64,6 +68,8 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<UpstreamRow>();
     visitor.area::<PortUseRow>();
     visitor.area::<DnsRow>();
+    visitor.area::<LimitRow>();
+    visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();

@@ -5,7 +5,7 @@
 /// Listeners.
 pub const LISTENERS: usize = 100;
 /// Lives of connections, per direction: two histograms each make them the dearest.
-pub const SERVICES: usize = 60;
+pub const SERVICES: usize = 30;
 /// Failed attempts to connect.
 pub const FAILURES: usize = 200;
 /// Refused ports.
@@ -14,5 +14,11 @@ pub const REFUSED: usize = 100;
 pub const UPSTREAMS: usize = 100;
 /// Pairs of ends whose local ports are counted.
 pub const PORT_USES: usize = 100;
+/// Filesystems.
+pub const FILESYSTEMS: usize = 50;
 /// Who asks which resolver.
-pub const ASKERS: usize = 60;
+pub const ASKERS: usize = 30;
+/// Reasons of ends named in one group of processes; further ones are `other`.
+pub const EXIT_REASONS: usize = 5;
+/// Limits of each resource.
+pub const LIMITS: usize = 20;

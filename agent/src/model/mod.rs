@@ -4,7 +4,9 @@
 pub mod budget;
 mod connection;
 mod dns;
+mod filesystem;
 mod histogram;
+mod limit;
 mod listener;
 mod own;
 mod owner;
@@ -16,14 +18,16 @@ mod snapshot;
 
 pub use connection::ConnectionRow;
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
+pub use filesystem::{FilesystemRow, Inodes, Room};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
+pub use limit::{LimitRow, Limited, Resource};
 pub use listener::{
     ListenSettings, ListenerKey, ListenerRates, ListenerRow, RefusedKey, RefusedRow, Saturation,
     SaturationReason,
 };
 pub use own::{
-    Budget, CrossCheck, Lost, MapFill, OwnStats, ProgramState, ProgramStatus, Scope, SourceStatus,
-    Stage,
+    Budget, ConfigStatus, CrossCheck, Lost, MapFill, OwnStats, ProgramState, ProgramStatus, Scope,
+    SourceStatus, Stage,
 };
 pub use owner::{Owner, UNKNOWN};
 pub use peer::{ConnectionState, PeerKey, PeerRates, PeerRow, Remote};

@@ -1,5 +1,7 @@
 //! What the agent knows about itself: sources, programs, losses, budgets, costs.
 
+use std::time::SystemTime;
+
 /// Where a signal comes from, and why not from better.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceStatus {
@@ -125,6 +127,23 @@ pub struct Scope {
     pub memory_pending: u64,
 }
 
+/// The configuration file and its last reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigStatus {
+    /// Rules in force.
+    pub rules: u64,
+    /// The last attempt to read the file succeeded.
+    pub successful: bool,
+    /// When the rules in force were read.
+    pub success_at: SystemTime,
+    /// Reloads that succeeded, the start not counted.
+    pub reloads: u64,
+    /// Reloads that were refused; the rules from before stayed in force.
+    pub failed_reloads: u64,
+    /// What the last attempt was refused for, in one line.
+    pub error: Option<String>,
+}
+
 /// Everything the agent reports of itself.
 #[derive(Clone, Debug, Default)]
 pub struct OwnStats {
@@ -148,6 +167,8 @@ pub struct OwnStats {
     pub cross_checks: Vec<CrossCheck>,
     /// Reach.
     pub scope: Scope,
+    /// The configuration file; `None` without one.
+    pub config: Option<ConfigStatus>,
     /// Label sets whose counters are held at 0 until scrapers have seen their birth.
     pub held_series_sets: u64,
     /// CPU time of the agent, seconds; `None` if it could not be read.

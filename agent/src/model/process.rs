@@ -33,6 +33,8 @@ pub enum ExitReason {
     Failure,
     /// Killed by a signal (number).
     Signal(u8),
+    /// Killed because memory ran out, of the host or of its cgroup.
+    Oom,
     /// Reasons beyond what one group may name, and ends whose reason was not seen.
     Other,
 }
@@ -76,6 +78,11 @@ pub struct ProcessRow {
     pub voluntary_switches: Option<u64>,
     /// Involuntary context switches; `None` where the source does not say.
     pub involuntary_switches: Option<u64>,
+    /// Time that runnable threads waited for a CPU, ns; `None` where the kernel does not say.
+    pub run_delay_ns: Option<u64>,
+    /// Time that threads waited for storage, ns; `None` where no member's kernel accounting was
+    /// on when it began.
+    pub block_delay_ns: Option<u64>,
     /// Members now.
     pub processes: u64,
     /// Threads of all members now.
@@ -102,6 +109,10 @@ pub struct ProcessRates {
     pub write_bytes: f64,
     /// Major faults per second.
     pub major_faults: f64,
+    /// Threads waiting for a CPU, on average.
+    pub run_delay: f64,
+    /// Threads waiting for storage, on average.
+    pub block_delay: f64,
 }
 
 /// One process of a group, for `top`.

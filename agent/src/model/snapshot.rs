@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow,
-    PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
+    ConnectionRow, DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
+    MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -38,6 +38,10 @@ pub struct Snapshot {
     pub dns: Vec<DnsRow>,
     /// Whether owners are told apart by service: else no row has that label.
     pub service_label: bool,
+    /// What can run out, by resource, the fullest first, `other` last.
+    pub limits: Vec<LimitRow>,
+    /// Filesystems, those that hang first, then the fullest.
+    pub filesystems: Vec<FilesystemRow>,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
     /// Live connections; empty unless details were asked for.
@@ -66,6 +70,8 @@ impl Snapshot {
             port_use: Vec::new(),
             dns: Vec::new(),
             service_label: true,
+            limits: Vec::new(),
+            filesystems: Vec::new(),
             processes: Vec::new(),
             connections: Vec::new(),
             members: Vec::new(),

@@ -132,6 +132,8 @@ impl<'a> Item<'a> {
                     || rates.read_bytes > 0.0
                     || rates.write_bytes > 0.0
                     || rates.major_faults > 0.0
+                    || rates.run_delay > 0.0
+                    || rates.block_delay > 0.0
             }
             Self::Peer(row) => {
                 row.live

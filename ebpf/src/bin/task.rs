@@ -68,15 +68,7 @@ pub fn task_freed(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: a slot of this CPU; the program does not nest on one CPU.
         unsafe {
             (*totals).processes += 1;
-            (*totals).runtime_ns += record.runtime_ns;
-            (*totals).utime_ns += record.utime_ns;
-            (*totals).stime_ns += record.stime_ns;
-            (*totals).read_bytes += record.read_bytes;
-            (*totals).write_bytes += record.write_bytes;
-            (*totals).minor_faults += record.minor_faults;
-            (*totals).major_faults += record.major_faults;
-            (*totals).voluntary += record.voluntary;
-            (*totals).involuntary += record.involuntary;
+            (*totals).counters += record.counters;
         }
     }
     0

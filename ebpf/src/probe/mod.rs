@@ -1,6 +1,7 @@
 //! What the programs share: loads from kernel structures, iterator contexts, logic of each area.
 //! Compiled for the kernel only; the thin entry points are in `src/bin`.
 
+pub mod block;
 pub mod connect;
 pub mod current;
 pub mod dns;

@@ -1,7 +1,9 @@
 //! Fixed records crossing from the kernel to user space. Native endianness, explicit padding,
 //! sizes asserted: a record is copied as bytes and read back as the same type.
 
+mod block;
 mod connect;
+mod counters;
 mod dns;
 mod exec;
 mod listen;
@@ -9,7 +11,12 @@ mod rtt;
 mod sock;
 mod task;
 
+pub use block::{
+    BIOS, BioStart, CGROUP_FOLDED, CGROUP_WRITEBACK, DISK_SLOTS, DISK_SLOTS_FOLDED,
+    DISK_SLOTS_SHARED, DiskKey, DiskOp, DiskRecord, DiskSlot, RQ_OWNERS,
+};
 pub use connect::{ATTEMPTS, AttemptRecord};
+pub use counters::TaskCounters;
 pub use dns::{DNS_BYTES, DnsRecord, DnsWay};
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
 pub use listen::{

@@ -1,6 +1,6 @@
 //! One process, one of its threads, or a process that just ended.
 
-use super::Record;
+use super::{Record, TaskCounters};
 
 /// First field of every record in the task stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,12 @@ impl TaskFlags {
     pub const ZOMBIE: u32 = 1 << 3;
     /// `cgroup_id` is of the v1 hierarchy user space chose, not of v2.
     pub const CGROUP_V1: u32 = 1 << 4;
+    /// [`TaskCounters::run_delay_ns`] is known.
+    pub const RUN_DELAY: u32 = 1 << 5;
+    /// [`TaskCounters::block_delay_ns`] is known: delay accounting was on when the task began.
+    pub const BLOCK_DELAY: u32 = 1 << 6;
+    /// Chosen by the out-of-memory killer; in a [`TaskKind::Final`] record.
+    pub const OOM_VICTIM: u32 = 1 << 7;
 }
 
 /// One process. Counters are absolute since it started. In the kernel's stream a
@@ -44,24 +50,8 @@ pub struct TaskRecord {
     pub tgid: u32,
     /// Start, ns of `CLOCK_BOOTTIME` (`task_struct.start_boottime`); with `tgid` the identity.
     pub start_ns: u64,
-    /// CPU time, ns, exact (`se.sum_exec_runtime`, `signal_struct.sum_sched_runtime`).
-    pub runtime_ns: u64,
-    /// Share of user mode as sampled by the tick, ns.
-    pub utime_ns: u64,
-    /// Share of system mode as sampled by the tick, ns.
-    pub stime_ns: u64,
-    /// Bytes fetched from storage (`task_io_accounting.read_bytes`).
-    pub read_bytes: u64,
-    /// Bytes sent to storage, charged when the page is dirtied (`write_bytes`).
-    pub write_bytes: u64,
-    /// Minor page faults.
-    pub minor_faults: u64,
-    /// Major page faults.
-    pub major_faults: u64,
-    /// Voluntary context switches.
-    pub voluntary: u64,
-    /// Involuntary context switches.
-    pub involuntary: u64,
+    /// Counters.
+    pub counters: TaskCounters,
     /// Cgroup id: v2 where the task has one below the root, else the v1 hierarchy user space
     /// chose; 0 unknown.
     pub cgroup_id: u64,
@@ -90,7 +80,7 @@ pub struct TaskRecord {
     pub comm: [u8; 16],
 }
 
-const _: () = assert!(size_of::<TaskRecord>() == 184);
+const _: () = assert!(size_of::<TaskRecord>() == 200);
 // SAFETY: repr(C), plain integers and byte arrays, no padding (size asserted above).
 unsafe impl Record for TaskRecord {}
 
@@ -102,27 +92,11 @@ pub struct ThreadRecord {
     pub kind: u32,
     /// Process it belongs to.
     pub tgid: u32,
-    /// See [`TaskRecord::runtime_ns`].
-    pub runtime_ns: u64,
-    /// See [`TaskRecord::utime_ns`].
-    pub utime_ns: u64,
-    /// See [`TaskRecord::stime_ns`].
-    pub stime_ns: u64,
-    /// See [`TaskRecord::read_bytes`].
-    pub read_bytes: u64,
-    /// See [`TaskRecord::write_bytes`].
-    pub write_bytes: u64,
-    /// See [`TaskRecord::minor_faults`].
-    pub minor_faults: u64,
-    /// See [`TaskRecord::major_faults`].
-    pub major_faults: u64,
-    /// See [`TaskRecord::voluntary`].
-    pub voluntary: u64,
-    /// See [`TaskRecord::involuntary`].
-    pub involuntary: u64,
+    /// Counters.
+    pub counters: TaskCounters,
 }
 
-const _: () = assert!(size_of::<ThreadRecord>() == 80);
+const _: () = assert!(size_of::<ThreadRecord>() == 96);
 // SAFETY: repr(C), plain integers, no padding (size asserted above).
 unsafe impl Record for ThreadRecord {}
 
@@ -132,27 +106,11 @@ unsafe impl Record for ThreadRecord {}
 pub struct TaskTotals {
     /// Processes whose final record was lost.
     pub processes: u64,
-    /// Sum of their [`TaskRecord::runtime_ns`].
-    pub runtime_ns: u64,
-    /// Sum of their [`TaskRecord::utime_ns`].
-    pub utime_ns: u64,
-    /// Sum of their [`TaskRecord::stime_ns`].
-    pub stime_ns: u64,
-    /// Sum of their [`TaskRecord::read_bytes`].
-    pub read_bytes: u64,
-    /// Sum of their [`TaskRecord::write_bytes`].
-    pub write_bytes: u64,
-    /// Sum of their [`TaskRecord::minor_faults`].
-    pub minor_faults: u64,
-    /// Sum of their [`TaskRecord::major_faults`].
-    pub major_faults: u64,
-    /// Sum of their [`TaskRecord::voluntary`].
-    pub voluntary: u64,
-    /// Sum of their [`TaskRecord::involuntary`].
-    pub involuntary: u64,
+    /// Sums of their counters.
+    pub counters: TaskCounters,
 }
 
-const _: () = assert!(size_of::<TaskTotals>() == 80);
+const _: () = assert!(size_of::<TaskTotals>() == 96);
 // SAFETY: repr(C), plain integers, no padding (size asserted above).
 unsafe impl Record for TaskTotals {}
 #[cfg(feature = "user")]

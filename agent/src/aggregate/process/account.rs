@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use hostlens_ebpf::wire::TaskTotals;
-
-use super::{cpu::CpuTime, entry::Change};
+use super::{
+    counts::{Counts, Known},
+    cpu::CpuTime,
+    entry::Change,
+};
 use crate::{
     aggregate::{
         birth::{Birth, View},
         group::{Account, GroupKey},
     },
-    model::{ExitReason, OTHER, ProcessRates},
+    model::{ExitReason, OTHER, ProcessRates, budget::EXIT_REASONS},
 };
-
-/// Reasons named in one row at most; further ones are `ExitReason::Other`.
-pub(super) const REASONS: usize = 8;
 
 /// What identifies a group of processes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,12 +33,8 @@ impl GroupKey for ProcessKey {
 #[derive(Debug, Default)]
 pub(super) struct ProcessCycle {
     pub cpu: CpuTime,
-    pub read_bytes: u64,
-    pub write_bytes: u64,
-    pub minor_faults: u64,
-    pub major_faults: u64,
-    pub voluntary: u64,
-    pub involuntary: u64,
+    pub counts: Counts,
+    pub known: Known,
     pub started: u64,
     /// Few at a time: one entry per reason.
     exits: Vec<(ExitReason, u64)>,
@@ -50,13 +45,8 @@ impl ProcessCycle {
     pub fn add(&mut self, change: &Change) {
         self.cpu.user += change.cpu.user;
         self.cpu.system += change.cpu.system;
-        let counts = &change.counts;
-        self.read_bytes += counts.read_bytes;
-        self.write_bytes += counts.write_bytes;
-        self.minor_faults += counts.minor_faults;
-        self.major_faults += counts.major_faults;
-        self.voluntary += counts.voluntary;
-        self.involuntary += counts.involuntary;
+        self.counts += change.counts;
+        self.known |= change.known;
     }
 
     /// Counts ends.
@@ -68,27 +58,10 @@ impl ProcessCycle {
     }
 
     fn is_empty(&self) -> bool {
-        let Self {
-            cpu,
-            read_bytes,
-            write_bytes,
-            minor_faults,
-            major_faults,
-            voluntary,
-            involuntary,
-            started,
-            exits,
-        } = self;
-        let counts = [
-            read_bytes,
-            write_bytes,
-            minor_faults,
-            major_faults,
-            voluntary,
-            involuntary,
-            started,
-        ];
-        cpu.total() == 0 && exits.is_empty() && counts.iter().all(|count| **count == 0)
+        self.cpu.total() == 0
+            && self.started == 0
+            && self.exits.is_empty()
+            && self.counts == Counts::default()
     }
 }
 
@@ -104,12 +77,8 @@ pub(super) struct Exits {
 #[derive(Debug, Default)]
 pub(super) struct ProcessAccount {
     pub cpu: CpuTime,
-    pub read_bytes: u64,
-    pub write_bytes: u64,
-    pub minor_faults: u64,
-    pub major_faults: u64,
-    pub voluntary: u64,
-    pub involuntary: u64,
+    pub counts: Counts,
+    pub known: Known,
     pub started: u64,
     pub exits: Vec<Exits>,
     pub rates: ProcessRates,
@@ -121,9 +90,9 @@ impl ProcessAccount {
         let named = self
             .exits
             .iter()
-            .filter(|exit| exit.reason != ExitReason::Other);
+            .filter(|exit| !matches!(exit.reason, ExitReason::Other | ExitReason::Oom));
         let reason = match known(&self.exits, reason) {
-            None if named.count() >= REASONS => ExitReason::Other,
+            None if reason != ExitReason::Oom && named.count() >= EXIT_REASONS => ExitReason::Other,
             _ => reason,
         };
         match known(&self.exits, reason).and_then(|at| self.exits.get_mut(at)) {
@@ -138,12 +107,14 @@ impl ProcessAccount {
 }
 
 /// CPU, disk and faults per second.
-pub(super) fn rates(view: &View, cpu_ns: u64, counts: &TaskTotals) -> ProcessRates {
+pub(super) fn rates(view: &View, cpu_ns: u64, counts: &Counts) -> ProcessRates {
     ProcessRates {
         cpu: view.rate(cpu_ns) / 1e9,
         read_bytes: view.rate(counts.read_bytes),
         write_bytes: view.rate(counts.write_bytes),
         major_faults: view.rate(counts.major_faults),
+        run_delay: view.rate(counts.run_delay_ns) / 1e9,
+        block_delay: view.rate(counts.block_delay_ns) / 1e9,
     }
 }
 
@@ -153,12 +124,8 @@ impl Account for ProcessAccount {
     fn merge(into: &mut ProcessCycle, from: ProcessCycle) {
         into.cpu.user += from.cpu.user;
         into.cpu.system += from.cpu.system;
-        into.read_bytes += from.read_bytes;
-        into.write_bytes += from.write_bytes;
-        into.minor_faults += from.minor_faults;
-        into.major_faults += from.major_faults;
-        into.voluntary += from.voluntary;
-        into.involuntary += from.involuntary;
+        into.counts += from.counts;
+        into.known |= from.known;
         into.started += from.started;
         for (reason, count) in from.exits {
             into.exit(reason, count);
@@ -168,21 +135,11 @@ impl Account for ProcessAccount {
     fn book(&mut self, cycle: &mut ProcessCycle, view: &View) -> bool {
         let moved = !cycle.is_empty();
         let cycle = std::mem::take(cycle);
-        let counts = TaskTotals {
-            read_bytes: cycle.read_bytes,
-            write_bytes: cycle.write_bytes,
-            major_faults: cycle.major_faults,
-            ..TaskTotals::default()
-        };
-        self.rates = rates(view, cycle.cpu.total(), &counts);
+        self.rates = rates(view, cycle.cpu.total(), &cycle.counts);
         self.cpu.user += cycle.cpu.user;
         self.cpu.system += cycle.cpu.system;
-        self.read_bytes += cycle.read_bytes;
-        self.write_bytes += cycle.write_bytes;
-        self.minor_faults += cycle.minor_faults;
-        self.major_faults += cycle.major_faults;
-        self.voluntary += cycle.voluntary;
-        self.involuntary += cycle.involuntary;
+        self.counts += cycle.counts;
+        self.known |= cycle.known;
         self.started += cycle.started;
         for (reason, count) in cycle.exits {
             self.exit(reason, count, view);

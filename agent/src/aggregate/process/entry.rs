@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use hostlens_ebpf::wire::{TaskFlags, TaskRecord, TaskTotals, ThreadRecord, UNKNOWN_U32};
+use hostlens_ebpf::wire::{TaskCounters, TaskFlags, TaskRecord, UNKNOWN_U32};
 
-use super::cpu::CpuTime;
+use super::{
+    counts::{Counts, Known},
+    cpu::CpuTime,
+};
 use crate::{
     aggregate::group::GroupId,
     collect::cgroup::CgroupId,
     model::{ExitReason, Memory, ProcessRates},
 };
 
+const SIGKILL: u32 = libc::SIGKILL.cast_unsigned();
 /// Stands for the time of a reading where every record brings its own.
 const FROM_RECORD: u64 = u64::MAX;
 
@@ -18,8 +22,8 @@ const FROM_RECORD: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Change {
     pub cpu: CpuTime,
-    /// Increments; `processes`, `runtime_ns`, `utime_ns` and `stime_ns` are not used.
-    pub counts: TaskTotals,
+    pub counts: Counts,
+    pub known: Known,
 }
 
 /// Where a process belongs.
@@ -36,6 +40,8 @@ pub(super) struct Entry {
     pub ppid: u32,
     pub uid: u32,
     pub exec_id: u32,
+    /// [`crate::collect::Names::version`] of its name.
+    pub named: u32,
     pub threads: u32,
     pub netns: u32,
     pub flags: u32,
@@ -54,9 +60,9 @@ pub(super) struct Entry {
     /// Its counters are not known yet; whether all of them count once they are.
     pub fresh: Option<bool>,
     /// Counters of the leader and of threads that ended, in this cycle.
-    own: TaskTotals,
+    own: TaskCounters,
     /// Absolute counters booked so far or there before we came.
-    booked: TaskTotals,
+    booked: TaskCounters,
     cpu: CpuTime,
     pub memory: Option<Memory>,
     /// `CLOCK_MONOTONIC` ns of the last attempt to read its memory; 0: none yet; or
@@ -68,66 +74,29 @@ pub(super) struct Entry {
     pub rates: ProcessRates,
 }
 
-/// Counters of a record, as sums.
-pub(super) fn totals(record: &TaskRecord) -> TaskTotals {
-    TaskTotals {
-        processes: 1,
-        runtime_ns: record.runtime_ns,
-        utime_ns: record.utime_ns,
-        stime_ns: record.stime_ns,
-        read_bytes: record.read_bytes,
-        write_bytes: record.write_bytes,
-        minor_faults: record.minor_faults,
-        major_faults: record.major_faults,
-        voluntary: record.voluntary,
-        involuntary: record.involuntary,
-    }
-}
-
-/// Adds a thread.
-pub(super) fn add_thread(sum: &mut TaskTotals, thread: &ThreadRecord) {
-    sum.runtime_ns += thread.runtime_ns;
-    sum.utime_ns += thread.utime_ns;
-    sum.stime_ns += thread.stime_ns;
-    sum.read_bytes += thread.read_bytes;
-    sum.write_bytes += thread.write_bytes;
-    sum.minor_faults += thread.minor_faults;
-    sum.major_faults += thread.major_faults;
-    sum.voluntary += thread.voluntary;
-    sum.involuntary += thread.involuntary;
-}
-
-/// Counters in the order of the overflow totals.
-pub(super) fn array(totals: &TaskTotals) -> [u64; 10] {
-    [
-        totals.processes,
-        totals.runtime_ns,
-        totals.utime_ns,
-        totals.stime_ns,
-        totals.read_bytes,
-        totals.write_bytes,
-        totals.minor_faults,
-        totals.major_faults,
-        totals.voluntary,
-        totals.involuntary,
-    ]
-}
-
-/// Why a process ended, from its wait status.
-pub(super) fn exit_reason(exit_code: u32) -> ExitReason {
-    match (exit_code & 0x7f, exit_code >> 8 & 0xff) {
+/// Why a process ended, from the wait status and flags of its final record. A victim of the
+/// out-of-memory killer that was leaving by itself already is not one of its kills.
+pub(super) fn exit_reason(record: &TaskRecord) -> ExitReason {
+    let oom = record.flags & TaskFlags::OOM_VICTIM != 0;
+    match (record.exit_code & 0x7f, record.exit_code >> 8 & 0xff) {
         (0, 0) => ExitReason::Success,
         (0, _) => ExitReason::Failure,
+        (SIGKILL, _) if oom => ExitReason::Oom,
         (signal, _) => ExitReason::Signal(signal as u8),
     }
 }
 
 /// `now` − `before`, and `before` becomes the larger: counters that fell a little behind, as when
 /// a thread ends while the walk passes, are caught up with, never booked back.
-fn advance(before: &mut u64, now: u64) -> u64 {
-    let delta = now.saturating_sub(*before);
-    *before += delta;
-    delta
+fn advance(before: &mut TaskCounters, now: &TaskCounters) -> TaskCounters {
+    let mut delta = [0; TaskCounters::COUNT];
+    let mut reached = before.array();
+    for ((delta, reached), now) in delta.iter_mut().zip(&mut reached).zip(now.array()) {
+        *delta = now.saturating_sub(*reached);
+        *reached += *delta;
+    }
+    *before = TaskCounters::from_array(reached);
+    TaskCounters::from_array(delta)
 }
 
 impl Entry {
@@ -138,6 +107,7 @@ impl Entry {
             ppid: record.ppid,
             uid: record.uid,
             exec_id: record.exec_id,
+            named: 0,
             threads: record.threads,
             netns: record.netns,
             flags: record.flags,
@@ -150,8 +120,8 @@ impl Entry {
             seen: cycle,
             missed: 0,
             fresh: Some(newborn),
-            own: TaskTotals::default(),
-            booked: TaskTotals::default(),
+            own: TaskCounters::default(),
+            booked: TaskCounters::default(),
             cpu: CpuTime::default(),
             memory: None,
             memory_read_ns: 0,
@@ -163,7 +133,7 @@ impl Entry {
 
     /// Takes a record of a walk; its counters are complete only with those of its threads.
     pub fn observe(&mut self, record: &TaskRecord, cycle: u32, page_size: Option<u64>) {
-        self.own = totals(record);
+        self.own = record.counters;
         self.ppid = record.ppid;
         self.threads = record.threads;
         self.netns = record.netns;
@@ -195,18 +165,10 @@ impl Entry {
 
     /// The walk is over: what this process did since the last, `threads` included. `complete`:
     /// none of its records can be missing.
-    pub fn join(&mut self, threads: Option<&TaskTotals>, complete: bool) -> Change {
+    pub fn join(&mut self, threads: Option<&TaskCounters>, complete: bool) -> Change {
         let mut sum = self.own;
         if let Some(threads) = threads {
-            sum.runtime_ns += threads.runtime_ns;
-            sum.utime_ns += threads.utime_ns;
-            sum.stime_ns += threads.stime_ns;
-            sum.read_bytes += threads.read_bytes;
-            sum.write_bytes += threads.write_bytes;
-            sum.minor_faults += threads.minor_faults;
-            sum.major_faults += threads.major_faults;
-            sum.voluntary += threads.voluntary;
-            sum.involuntary += threads.involuntary;
+            sum += *threads;
         }
         if self.fresh == Some(false) && !complete {
             return Change::default();
@@ -216,25 +178,14 @@ impl Entry {
 
     /// Takes the final record.
     pub fn finish(&mut self, record: &TaskRecord) -> Change {
-        self.reach(&totals(record))
+        self.flags |= record.flags;
+        self.reach(&record.counters)
     }
 
-    fn reach(&mut self, sum: &TaskTotals) -> Change {
+    fn reach(&mut self, sum: &TaskCounters) -> Change {
         let before = self.cpu;
-        let booked = &mut self.booked;
-        booked.processes = 1;
-        advance(&mut booked.runtime_ns, sum.runtime_ns);
-        advance(&mut booked.utime_ns, sum.utime_ns);
-        advance(&mut booked.stime_ns, sum.stime_ns);
-        let counts = TaskTotals {
-            read_bytes: advance(&mut booked.read_bytes, sum.read_bytes),
-            write_bytes: advance(&mut booked.write_bytes, sum.write_bytes),
-            minor_faults: advance(&mut booked.minor_faults, sum.minor_faults),
-            major_faults: advance(&mut booked.major_faults, sum.major_faults),
-            voluntary: advance(&mut booked.voluntary, sum.voluntary),
-            involuntary: advance(&mut booked.involuntary, sum.involuntary),
-            ..TaskTotals::default()
-        };
+        let counts = Counts::from(advance(&mut self.booked, sum));
+        let booked = &self.booked;
         self.cpu
             .advance(booked.runtime_ns, booked.utime_ns, booked.stime_ns);
         self.mark = [booked.runtime_ns, booked.minor_faults, booked.major_faults]
@@ -243,12 +194,22 @@ impl Entry {
             .fold(0, |mark: u64, part| {
                 mark.rotate_left(9).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ part
             });
-        if self.fresh.take() == Some(false) {
-            return Change::default();
-        }
-        Change {
-            cpu: self.cpu.since(before),
-            counts,
+        // A series of the group begins with its first member, not with its first increment.
+        let known = Known::of(self.flags);
+        match self.fresh.take() {
+            Some(false) => Change {
+                known,
+                ..Change::default()
+            },
+            fresh => {
+                let cpu = self.cpu.since(before);
+                let idle = fresh.is_none() && cpu.total() == 0 && counts == Counts::default();
+                Change {
+                    cpu,
+                    counts,
+                    known: if idle { Known::default() } else { known },
+                }
+            }
         }
     }
 
@@ -258,8 +219,8 @@ impl Entry {
     }
 
     /// Last known absolute counters.
-    pub fn known(&self) -> [u64; 10] {
-        array(&self.booked)
+    pub fn booked(&self) -> &TaskCounters {
+        &self.booked
     }
 
     /// Has an address space whose size only `/proc` can tell.

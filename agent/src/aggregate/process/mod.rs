@@ -1,8 +1,10 @@
 //! Processes, grouped by name, user and service.
 
 mod account;
+mod counts;
 mod cpu;
 mod entry;
+mod holders;
 mod owners;
 mod rows;
 mod table;
@@ -13,6 +15,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub use holders::Holder;
 pub use table::ProcessTable;
 
 /// How processes are grouped and for how long groups are kept.

@@ -1,5 +1,7 @@
 //! Rows for the snapshot.
 
+use hostlens_ebpf::wire::TaskFlags;
+
 use super::{
     account::{ProcessAccount, ProcessKey},
     entry::Entry,
@@ -115,6 +117,7 @@ impl ProcessTable {
 
     fn row(&self, view: &RowView<'_, ProcessKey, ProcessAccount>, gauges: &[Gauges]) -> ProcessRow {
         let account = view.account;
+        let (counts, known) = (&account.counts, account.known);
         let gauges = match gauges.get(view.index) {
             Some(gauges) if view.live => *gauges,
             _ => Gauges::default(),
@@ -135,14 +138,16 @@ impl ProcessTable {
             user_ns: account.cpu.user,
             system_ns: account.cpu.system,
             memory: gauges.memory,
-            read_bytes: self.caps.disk.then_some(account.read_bytes),
-            write_bytes: self.caps.disk.then_some(account.write_bytes),
+            read_bytes: self.caps.disk.then_some(counts.read_bytes),
+            write_bytes: self.caps.disk.then_some(counts.write_bytes),
             open_fds: gauges.open_fds,
             fd_limit_ratio: gauges.fd_limit_ratio,
-            minor_faults: account.minor_faults,
-            major_faults: account.major_faults,
-            voluntary_switches: self.caps.switches.then_some(account.voluntary),
-            involuntary_switches: self.caps.switches.then_some(account.involuntary),
+            minor_faults: counts.minor_faults,
+            major_faults: counts.major_faults,
+            voluntary_switches: self.caps.switches.then_some(counts.voluntary),
+            involuntary_switches: self.caps.switches.then_some(counts.involuntary),
+            run_delay_ns: known.then(TaskFlags::RUN_DELAY, counts.run_delay_ns),
+            block_delay_ns: known.then(TaskFlags::BLOCK_DELAY, counts.block_delay_ns),
             processes: gauges.processes,
             threads: gauges.threads,
             oldest_start_seconds: gauges.oldest_ns.map(|start| self.start_seconds(start)),

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use hostlens_ebpf::wire::{TaskKind, TaskRecord, TaskTotals, ThreadRecord, UNKNOWN_U32};
+use hostlens_ebpf::wire::{
+    TaskCounters, TaskKind, TaskRecord, TaskTotals, ThreadRecord, UNKNOWN_U32,
+};
 use rustc_hash::FxHashMap;
 
 use super::{
     ProcessCaps, ProcessConfig,
     account::{ProcessAccount, ProcessCycle, ProcessKey},
+    counts::Known,
     cpu::CpuTime,
-    entry::{Change, Entry, Place, add_thread, array, exit_reason},
+    entry::{Change, Entry, Place, exit_reason},
     owners::Bearers,
 };
 use crate::{
@@ -26,6 +29,16 @@ const GONE: u8 = 2;
 /// Memory that weighs as much as one millisecond of CPU time per second, bytes.
 const HELD: f32 = 16.0 * 1024.0 * 1024.0;
 
+/// Counters of final records that found no room: processes, then what they did.
+const OVERFLOW: usize = 1 + TaskCounters::COUNT;
+
+fn overflow(processes: u64, counters: &TaskCounters) -> [u64; OVERFLOW] {
+    let mut values = [processes; OVERFLOW];
+    let [_, rest @ ..] = &mut values;
+    *rest = counters.array();
+    values
+}
+
 /// Turns process records into counters of groups by name, user and service. Records may come at any time;
 /// `begin` and `finish` frame a walk over all tasks.
 #[derive(Debug)]
@@ -37,11 +50,11 @@ pub struct ProcessTable {
     pub(super) entries: FxHashMap<ProcessId, Box<Entry>>,
     pub(super) groups: Groups<ProcessKey, ProcessAccount>,
     /// Counters of living threads in this walk, by process.
-    threads: FxHashMap<u32, TaskTotals>,
+    threads: FxHashMap<u32, TaskCounters>,
     pub(super) fds_unknown: Vec<ProcessId>,
     ended: Ended<ProcessId>,
     pub(super) bearers: Bearers,
-    overflow: Overflow<10>,
+    overflow: Overflow<OVERFLOW>,
     lost_finals: u64,
     cpu_ns: u64,
     pub(super) caps: ProcessCaps,
@@ -144,6 +157,8 @@ impl ProcessTable {
                     read_bytes: per_second(change.counts.read_bytes),
                     write_bytes: per_second(change.counts.write_bytes),
                     major_faults: per_second(change.counts.major_faults),
+                    run_delay: per_second(change.counts.run_delay_ns) / 1e9,
+                    block_delay: per_second(change.counts.block_delay_ns) / 1e9,
                 };
             }
             if let Some(memory) = entry.memory {
@@ -215,19 +230,23 @@ impl ProcessTable {
         if newborn {
             self.groups.cycle(place.group, 1.0).started += 1;
         }
-        let entry = Entry::new(record, newborn, place, self.cycle);
+        let mut entry = Entry::new(record, newborn, place, self.cycle);
+        entry.named = names.version(record);
         self.entries.insert(id, Box::new(entry));
     }
 
     /// Moves a process whose name, user or service may have changed; what it did before stays
-    /// where it is.
+    /// where it is. One that has ended keeps the name it lived under, unless it became another
+    /// since.
     fn regroup(&mut self, id: ProcessId, record: &TaskRecord, names: &mut dyn Names) {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
         let cgroup = CgroupId::of(record);
         let moved = entry.cgroup != cgroup;
-        if !moved && (entry.exec_id, entry.uid) == (record.exec_id, record.uid) {
+        let named = names.version(record);
+        let same_name = entry.named == named || record.kind != TaskKind::Process as u32;
+        if !moved && (entry.exec_id, entry.uid) == (record.exec_id, record.uid) && same_name {
             return;
         }
         // Of one that ended the id alone is left, which tells less than its paths did.
@@ -237,11 +256,13 @@ impl ProcessTable {
         let place = self.join_group(record, service, names);
         self.groups.leave(former);
         if let Some(entry) = self.entries.get_mut(&id) {
+            self.groups.cycle(place.group, 0.0).known |= Known::of(entry.flags);
             entry.group = place.group;
             entry.service = place.service;
             entry.cgroup = cgroup;
             entry.exec_id = record.exec_id;
             entry.uid = record.uid;
+            entry.named = named;
         }
     }
 
@@ -278,7 +299,7 @@ impl ProcessTable {
         self.cpu_ns += change.cpu.total();
         let cycle = self.groups.cycle(entry.group, activity(&change));
         cycle.add(&change);
-        cycle.exit(exit_reason(record.exit_code), 1);
+        cycle.exit(exit_reason(record), 1);
         self.groups.leave(entry.group);
     }
 
@@ -289,7 +310,7 @@ impl ProcessTable {
             return;
         };
         if self.caps.ends {
-            self.overflow.vanished(entry.known());
+            self.overflow.vanished(overflow(1, entry.booked()));
             let cycle = self.groups.cycle(entry.group, 0.0);
             cycle.exit(ExitReason::Other, 1);
         }
@@ -297,38 +318,18 @@ impl ProcessTable {
     }
 
     fn settle_overflow(&mut self) {
-        let Some(
-            [
-                processes,
-                runtime,
-                utime,
-                stime,
-                read_bytes,
-                write_bytes,
-                minor_faults,
-                major_faults,
-                voluntary,
-                involuntary,
-            ],
-        ) = self.overflow.settle()
-        else {
+        let Some([processes, counters @ ..]) = self.overflow.settle() else {
             return;
         };
+        let counters = TaskCounters::from_array(counters);
         let mut cpu = CpuTime::default();
-        cpu.advance(runtime, utime, stime);
-        self.cpu_ns += runtime;
+        cpu.advance(counters.runtime_ns, counters.utime_ns, counters.stime_ns);
+        self.cpu_ns += counters.runtime_ns;
         let cycle: &mut ProcessCycle = self.groups.other_cycle();
         cycle.add(&Change {
             cpu,
-            counts: TaskTotals {
-                read_bytes,
-                write_bytes,
-                minor_faults,
-                major_faults,
-                voluntary,
-                involuntary,
-                ..TaskTotals::default()
-            },
+            counts: counters.into(),
+            known: Known::default(),
         });
         if processes > 0 {
             // No walk has seen them, so they started since.
@@ -354,11 +355,12 @@ impl ProcessSink for ProcessTable {
     }
 
     fn thread(&mut self, record: &ThreadRecord) {
-        add_thread(self.threads.entry(record.tgid).or_default(), record);
+        *self.threads.entry(record.tgid).or_default() += record.counters;
     }
 
     fn lost(&mut self, totals: &TaskTotals) {
         self.lost_finals = totals.processes;
-        self.overflow.report(array(totals));
+        self.overflow
+            .report(overflow(totals.processes, &totals.counters));
     }
 }

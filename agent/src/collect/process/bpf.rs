@@ -188,15 +188,7 @@ fn totals(map: &PerCpuArray<MapData, TaskTotals>) -> TaskTotals {
     };
     for value in values.iter() {
         total.processes += value.processes;
-        total.runtime_ns += value.runtime_ns;
-        total.utime_ns += value.utime_ns;
-        total.stime_ns += value.stime_ns;
-        total.read_bytes += value.read_bytes;
-        total.write_bytes += value.write_bytes;
-        total.minor_faults += value.minor_faults;
-        total.major_faults += value.major_faults;
-        total.voluntary += value.voluntary;
-        total.involuntary += value.involuntary;
+        total.counters += value.counters;
     }
     total
 }

@@ -8,6 +8,7 @@ mod names_args;
 mod names_comm;
 mod names_interpreter;
 mod names_resolver;
+mod names_subject;
 pub mod procfs;
 pub(super) mod procfs_stat;
 pub mod users;

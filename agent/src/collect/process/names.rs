@@ -108,7 +108,7 @@ fn is_hidden(character: char) -> bool {
         )
 }
 
-fn until_nul(comm: &[u8]) -> &[u8] {
+pub(super) fn until_nul(comm: &[u8]) -> &[u8] {
     comm.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 

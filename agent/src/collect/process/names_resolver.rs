@@ -2,18 +2,22 @@
 
 use std::{path::Path, sync::Arc};
 
-use hostlens_ebpf::wire::{EXEC_ARGS_BYTES, ExecRecord, TaskFlags, TaskKind, TaskRecord};
+use hostlens_ebpf::wire::{EXEC_ARGS_BYTES, ExecRecord, TaskFlags, TaskRecord};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    names::{Named, by_args},
-    procfs_stat::parse_stat,
+    names::{MOST_BYTES, Named, by_args, printable},
+    names_subject::{Asked, lives},
     users::Users,
 };
-use crate::collect::{
-    Names,
-    cgroup::Cgroups,
-    proc_file::{self, ProcReader},
+use crate::{
+    clock::Moment,
+    collect::{
+        Names,
+        cgroup::{CgroupId, Cgroups},
+        proc_file::{self, ProcReader},
+    },
+    config::{LiveConfig, Rules},
 };
 
 /// Names remembered before the older half goes.
@@ -22,8 +26,9 @@ const MOST_NAMES: usize = 1 << 14;
 /// Arguments of execve calls remembered before the older half goes.
 const MOST_EXECS: usize = 1 << 12;
 
-/// Bytes read of a command line at most; the class path of a large Java program has some 20 KiB.
-const MOST_CMDLINE: usize = 64 << 10;
+/// Age at which a process is asked for its command line once more, ns: servers write their titles
+/// over it (`nginx: worker process`), the forked ones some time after they were first seen.
+const SETTLED_NS: u64 = 2_000_000_000;
 
 /// One execve of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,14 +72,29 @@ impl<V> Recent<V> {
     }
 }
 
-/// Names processes, users and services. Arguments of an interpreter come from its execve, if that was seen,
-/// else from `/proc/PID/cmdline`; without either its own name must do.
+/// A name, and of which rules, user and cgroup it comes.
+#[derive(Clone, Debug)]
+struct Given {
+    name: Arc<str>,
+    version: u32,
+    uid: u32,
+    cgroup: CgroupId,
+}
+
+/// Names processes, users and services: a process by the first grouping rule that matches, else by
+/// what runs. Arguments of an interpreter come from its execve, if that was seen, else from
+/// `/proc/PID/cmdline`; without either its own name must do.
 #[derive(Debug)]
 pub struct NameResolver {
     proc: ProcReader,
     tick_ns: u64,
     users: Users,
-    names: Recent<Arc<str>>,
+    config: Option<LiveConfig>,
+    rules: Arc<Rules>,
+    rules_version: u32,
+    /// Start of the cycle, ns of `CLOCK_BOOTTIME`.
+    now_ns: u64,
+    names: Recent<Given>,
     execs: Recent<Box<[u8]>>,
     interned: FxHashSet<Arc<str>>,
     cgroups: Cgroups,
@@ -93,6 +113,10 @@ impl NameResolver {
             proc: ProcReader::new(proc),
             tick_ns: 1_000_000_000 / procfs::ticks_per_second().max(1),
             users,
+            config: None,
+            rules: Arc::default(),
+            rules_version: 0,
+            now_ns: 0,
             names: Recent::new(MOST_NAMES),
             execs: Recent::new(MOST_EXECS),
             interned: FxHashSet::default(),
@@ -110,9 +134,24 @@ impl NameResolver {
         &self.cgroups
     }
 
-    /// To be called once per cycle: takes up changes of the users' file and gives back names that
-    /// nobody holds.
+    /// Asks the rules of `config` first.
+    pub fn with_config(mut self, config: Option<LiveConfig>) -> Self {
+        self.config = config;
+        self.take_up_rules();
+        self
+    }
+
+    fn take_up_rules(&mut self) {
+        if let Some(config) = &self.config {
+            (self.rules_version, self.rules) = config.rules();
+        }
+    }
+
+    /// To be called once per cycle: takes up other rules and changes of the users' file, and gives
+    /// back names that nobody holds.
     pub fn begin_cycle(&mut self) {
+        self.take_up_rules();
+        self.now_ns = Moment::now().boot_ns;
         // Without the file, users are shown by number or as last known.
         let _ = self.users.refresh();
         if self.interned.len() > MOST_NAMES {
@@ -135,26 +174,40 @@ impl NameResolver {
     fn resolve(&mut self, record: &TaskRecord, key: &ExecId) -> String {
         let kernel = record.flags & TaskFlags::KERNEL_THREAD != 0;
         let seen = self.execs.take(key);
+        let unit = match self.rules.is_empty() {
+            true => Arc::from(""),
+            false => self.cgroups.service_of(record),
+        };
+        let mut asked = Asked {
+            record,
+            seen: seen.as_deref(),
+            unit: &unit,
+            users: &mut self.users,
+            proc: &mut self.proc,
+            tick_ns: self.tick_ns,
+        };
+        // What a kernel thread is called is for the kernel to say.
+        let ruled = (!kernel).then(|| self.rules.name(&mut asked)).flatten();
+        if let Some(name) = ruled {
+            return printable(name.as_bytes(), MOST_BYTES);
+        }
         let by_comm = match by_args(&record.comm, seen.as_deref(), kernel) {
             Named::Whole(name) => return name,
             Named::Partial(name) => name,
         };
-        let lives =
-            record.kind == TaskKind::Process as u32 && record.flags & TaskFlags::ZOMBIE == 0;
-        let cmdline = lives.then(|| self.cmdline(record)).flatten();
+        let cmdline = asked.living_cmdline();
         match cmdline.map(|args| by_args(&record.comm, Some(&args), kernel)) {
             Some(Named::Whole(name)) => name,
             Some(Named::Partial(_)) | None => by_comm,
         }
     }
 
-    /// The command line, if the process with this pid is still the one meant.
-    fn cmdline(&mut self, record: &TaskRecord) -> Option<Vec<u8>> {
-        let args = self.proc.read_up_to(record.tgid, "cmdline", MOST_CMDLINE);
-        let args = args.ok()?.to_vec();
-        // Read afterwards: if it is the same process now, it was then.
-        let stat = parse_stat(self.proc.read_once(record.tgid, "stat").ok()?)?;
-        (stat.start == record.start_ns / self.tick_ns).then_some(args)
+    /// Whether a name that was given still holds. Of a process that has ended nothing better can
+    /// be known.
+    fn holds(&self, given: &Given, record: &TaskRecord) -> bool {
+        let same = given.uid == record.uid && given.cgroup == CgroupId::of(record);
+        let same = same || self.rules.is_empty();
+        given.version == self.version(record) && same || !lives(record)
     }
 
     fn intern(&mut self, name: String) -> Arc<str> {
@@ -174,13 +227,27 @@ impl Names for NameResolver {
             start_ns: record.start_ns,
             exec_id: record.exec_id,
         };
-        if let Some(name) = self.names.get(&key) {
-            return Arc::clone(name);
+        if let Some(given) = self.names.get(&key)
+            && self.holds(given, record)
+        {
+            return Arc::clone(&given.name);
         }
         let name = self.resolve(record, &key);
         let name = self.intern(name);
-        self.names.insert(key, Arc::clone(&name));
+        let given = Given {
+            name: Arc::clone(&name),
+            version: self.version(record),
+            uid: record.uid,
+            cgroup: CgroupId::of(record),
+        };
+        self.names.insert(key, given);
         name
+    }
+
+    fn version(&self, record: &TaskRecord) -> u32 {
+        let settled =
+            self.rules.read_cmdline() && self.now_ns.saturating_sub(record.start_ns) >= SETTLED_NS;
+        self.rules_version.wrapping_mul(2) + u32::from(settled)
     }
 
     fn user(&mut self, uid: u32) -> Arc<str> {

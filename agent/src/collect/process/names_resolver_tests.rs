@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use hostlens_ebpf::wire::TaskKind;
+
 use super::*;
+use crate::collect::process::procfs_stat::parse_stat;
 
 fn record(tgid: u32, start_ns: u64, exec_id: u32, comm: &str) -> TaskRecord {
     let mut record = TaskRecord {
@@ -122,4 +125,103 @@ fn kernel_threads_and_users() {
     names.begin_cycle();
     assert_eq!(&*names.user(0), "root");
     assert_eq!(&*names.user(3_999_999_999), "3999999999");
+}
+
+/// Rules in a file of their own, removed when dropped.
+struct RulesFile(std::path::PathBuf);
+
+impl RulesFile {
+    fn new(name: &str, rules: &str) -> (Self, LiveConfig) {
+        let path = std::env::temp_dir().join(format!("hostlens-{name}-{}", std::process::id()));
+        let file = Self(path.clone());
+        file.write(rules);
+        (file, LiveConfig::open(path).unwrap())
+    }
+
+    fn write(&self, rules: &str) {
+        std::fs::write(&self.0, format!("process_rules: [{rules}]")).unwrap();
+    }
+}
+
+impl Drop for RulesFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn rules_are_asked_before_anything_else_but_kernel_threads() {
+    let rules =
+        "{name: 'one ${user}', comm: bash, user: '0'}, {name: 'a ${1}', cmdline: 'opt/(s\\w+)'}";
+    let (_file, config) = RulesFile::new("first", rules);
+    let mut names = blind().with_config(Some(config));
+    names.begin_cycle();
+    assert_eq!(&*names.process(&record(1, 5, 1, "bash")), "one root");
+    // Another user is another question; this one falls through to what it is called itself.
+    let alice = TaskRecord {
+        uid: 1000,
+        ..record(1, 5, 1, "bash")
+    };
+    assert_eq!(&*names.process(&alice), "bash");
+    // A short-lived one is known by its execve.
+    names.remember(&exec(9, 5, 1, b"bash\0/opt/short.sh\0"));
+    let ended = TaskRecord {
+        kind: TaskKind::Final as u32,
+        uid: 1000,
+        ..record(9, 5, 1, "bash")
+    };
+    assert_eq!(&*names.process(&ended), "a short");
+    let kernel = TaskRecord {
+        flags: TaskFlags::KERNEL_THREAD,
+        ..record(3, 5, 1, "bash")
+    };
+    assert_eq!(&*names.process(&kernel), "bash");
+}
+
+#[test]
+fn a_reload_renames_the_living_and_leaves_the_ended() {
+    let (file, config) = RulesFile::new("again", "{name: first, comm: '*'}");
+    let mut names = blind().with_config(Some(config.clone()));
+    names.begin_cycle();
+    let living = record(1, 5, 1, "tool");
+    let gone = TaskRecord {
+        kind: TaskKind::Final as u32,
+        ..record(2, 5, 1, "tool")
+    };
+    let before = names.version(&living);
+    assert_eq!(&*names.process(&living), "first");
+    assert_eq!(&*names.process(&gone), "first");
+    file.write("{name: second, comm: '*'}");
+    config.reload().unwrap();
+    // In force from the next cycle on.
+    assert_eq!(&*names.process(&living), "first");
+    names.begin_cycle();
+    assert_ne!(names.version(&living), before);
+    assert_eq!(&*names.process(&living), "second");
+    assert_eq!(&*names.process(&gone), "first");
+    file.write("{name: broken}");
+    config.reload().unwrap_err();
+    names.begin_cycle();
+    assert_eq!(&*names.process(&living), "second");
+    file.write("");
+    config.reload().unwrap();
+    names.begin_cycle();
+    assert_eq!(&*names.process(&living), "tool");
+}
+
+/// Servers write their titles over the command line some time after their start.
+#[test]
+fn a_young_process_is_asked_once_more_where_a_rule_reads_its_title() {
+    let now = Moment::now().boot_ns;
+    let young = record(1, now, 1, "tool");
+    let old = record(1, now - 10 * SETTLED_NS, 1, "tool");
+    for (rules, differ) in [
+        ("{name: a, comm: b}", false),
+        ("{name: a, cmdline: b}", true),
+    ] {
+        let (_file, config) = RulesFile::new("young", rules);
+        let mut names = blind().with_config(Some(config));
+        names.begin_cycle();
+        assert_eq!(names.version(&young) != names.version(&old), differ);
+    }
 }

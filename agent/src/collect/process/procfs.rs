@@ -3,7 +3,7 @@
 
 use std::{io, os::unix::fs::MetadataExt, path::Path};
 
-use hostlens_ebpf::wire::{TaskFlags, TaskKind, TaskRecord, UNKNOWN_U32};
+use hostlens_ebpf::wire::{TaskCounters, TaskFlags, TaskKind, TaskRecord, UNKNOWN_U32};
 use procfs::{
     FromRead,
     process::{LimitValue, Limits},
@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     fds,
-    procfs_stat::{Stat, parse_io, parse_schedstat, parse_stat},
+    procfs_stat::{Schedstat, Stat, parse_io, parse_schedstat, parse_stat},
 };
 use crate::collect::{
     Names, ProcessSink,
@@ -91,8 +91,8 @@ pub struct ProcfsCollector {
 #[derive(Clone, Copy)]
 struct Known {
     stat: Stat,
-    /// Run time of the leading thread, ns; `None` where the kernel does not tell.
-    ran_ns: Option<u64>,
+    /// Of the leading thread; `None` where the kernel does not tell.
+    sched: Option<Schedstat>,
     record: TaskRecord,
     hidden: Hidden,
     seen: u64,
@@ -150,7 +150,7 @@ impl ProcfsCollector {
     fn read(&mut self, pid: u32, outcome: &mut ProcfsOutcome) -> io::Result<TaskRecord> {
         let stat = parse_stat(self.proc.read_once(pid, "stat")?)
             .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-        let ran_ns = self
+        let sched = self
             .proc
             .read_once(pid, "schedstat")
             .ok()
@@ -166,14 +166,14 @@ impl ProcfsCollector {
             // anything, nor changed its user. Most processes of a host are like that.
             Some(known)
                 if known.stat == stat
-                    && ran_ns.is_some()
-                    && known.ran_ns == ran_ns
+                    && sched.is_some()
+                    && known.sched == sched
                     && stat.threads <= 1
                     && !look_closer =>
             {
                 (known.record, known.hidden)
             }
-            known => self.read_anew(pid, &stat, ran_ns, known, look_closer)?,
+            known => self.read_anew(pid, &stat, sched, known, look_closer)?,
         };
         if record.flags & TaskFlags::HAS_MM != 0 {
             outcome.user_processes += 1;
@@ -185,7 +185,7 @@ impl ProcfsCollector {
             pid,
             Known {
                 stat,
-                ran_ns,
+                sched,
                 record,
                 hidden,
                 seen: self.walk,
@@ -198,7 +198,7 @@ impl ProcfsCollector {
         &mut self,
         pid: u32,
         stat: &Stat,
-        ran_ns: Option<u64>,
+        sched: Option<Schedstat>,
         known: Option<Known>,
         look_closer: bool,
     ) -> io::Result<(TaskRecord, Hidden)> {
@@ -208,7 +208,15 @@ impl ProcfsCollector {
         record.uid = self.proc.metadata(pid, "")?.uid();
         // The tick counters are exact to 10 ms; this one to 1 ns, but of the leading thread alone.
         // Both never exceed the truth and never go down, so neither does the larger one.
-        record.runtime_ns = record.runtime_ns.max(ran_ns.unwrap_or(0));
+        if let Some(sched) = sched {
+            let counters = &mut record.counters;
+            counters.runtime_ns = counters.runtime_ns.max(sched.ran_ns);
+            // Delays are of the leading thread alone: that is no measure of a process of several.
+            if stat.threads <= 1 {
+                counters.run_delay_ns = sched.run_delay_ns;
+                record.flags |= TaskFlags::RUN_DELAY;
+            }
+        }
         if let Some(known) = known {
             record.fd_limit = known.record.fd_limit;
             if stat.start_stack == 0 {
@@ -242,17 +250,26 @@ impl ProcfsCollector {
         if !kernel && !zombie {
             flags |= TaskFlags::HAS_MM;
         }
+        let block_delay_ns = stat.block_delay.saturating_mul(self.tick_ns);
+        // 0 may mean that nobody counts.
+        if block_delay_ns > 0 && stat.threads <= 1 {
+            flags |= TaskFlags::BLOCK_DELAY;
+        }
         let utime_ns = stat.utime.saturating_mul(self.tick_ns);
         let stime_ns = stat.stime.saturating_mul(self.tick_ns);
         TaskRecord {
             kind: TaskKind::Process as u32,
             tgid: pid,
             start_ns: stat.start.saturating_mul(self.tick_ns),
-            runtime_ns: utime_ns.saturating_add(stime_ns),
-            utime_ns,
-            stime_ns,
-            minor_faults: stat.minor_faults,
-            major_faults: stat.major_faults,
+            counters: TaskCounters {
+                runtime_ns: utime_ns.saturating_add(stime_ns),
+                utime_ns,
+                stime_ns,
+                minor_faults: stat.minor_faults,
+                major_faults: stat.major_faults,
+                block_delay_ns,
+                ..TaskCounters::default()
+            },
             // One sum stands for the split: a hint that memory changed, no more.
             rss: [0, i64::try_from(stat.rss).unwrap_or(i64::MAX), 0, 0],
             fd_limit: u64::MAX,
@@ -292,8 +309,8 @@ impl ProcfsCollector {
     ) -> io::Result<()> {
         match self.proc.read_once(pid, "io").map(parse_io) {
             Ok(Some((read, written))) => {
-                record.read_bytes = read;
-                record.write_bytes = written;
+                record.counters.read_bytes = read;
+                record.counters.write_bytes = written;
             }
             // Denied, or a kernel without CONFIG_TASK_IO_ACCOUNTING, which has no such file.
             Ok(None) | Err(_) => hidden.io = true,

@@ -33,6 +33,9 @@ pub struct Stat {
     pub rss: u64,
     /// Address of the stack's start, which every execve chooses anew; 0 if not for us to know.
     pub start_stack: u64,
+    /// Time the leading thread waited for storage, clock ticks; 0 also where the kernel does not
+    /// keep it.
+    pub block_delay: u64,
 }
 
 /// Reads `/proc/PID/stat`. The name may hold anything, parentheses and newlines included: it ends
@@ -65,14 +68,15 @@ pub fn parse_stat(text: &[u8]) -> Option<Stat> {
             20 => stat.threads = u32::try_from(leading_number(field)?).ok()?,
             22 => stat.start = leading_number(field)?,
             24 => stat.rss = leading_number(field)?,
-            28 => {
-                stat.start_stack = leading_number(field)?;
+            28 => stat.start_stack = leading_number(field)?,
+            42 => {
+                stat.block_delay = leading_number(field)?;
                 break;
             }
             _ => {}
         }
     }
-    (fields == 28).then_some(stat)
+    (fields == 42).then_some(stat)
 }
 
 /// (bytes fetched from storage, bytes sent to storage) from `/proc/PID/io`, of all threads
@@ -82,9 +86,22 @@ pub fn parse_io(text: &[u8]) -> Option<(u64, u64)> {
     Some((value(b"read_bytes:")?, value(b"write_bytes:")?))
 }
 
-/// CPU time from `/proc/PID/schedstat`, ns, exact, of the leading thread alone.
-pub fn parse_schedstat(text: &[u8]) -> Option<u64> {
-    leading_number(text)
+/// `/proc/PID/schedstat`, of the leading thread alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedstat {
+    /// CPU time, ns, exact.
+    pub ran_ns: u64,
+    /// Time runnable and waiting for a CPU, ns.
+    pub run_delay_ns: u64,
+}
+
+/// Reads `/proc/PID/schedstat`.
+pub fn parse_schedstat(text: &[u8]) -> Option<Schedstat> {
+    let mut fields = text.split(|byte| *byte == b' ');
+    Some(Schedstat {
+        ran_ns: leading_number(fields.next()?)?,
+        run_delay_ns: leading_number(fields.next()?)?,
+    })
 }
 
 #[cfg(test)]
@@ -97,7 +114,7 @@ mod tests {
 
     const TAIL: &str = "S 1 4242 4242 0 -1 4194560 1500 90 7 3 120 45 8 2 20 0 5 0 123456 \
         25000000 2048 18446744073709551615 94000000000000 94000000100000 140720000000000 0 0 0 0 \
-        4096 0 0 0 0 17 1 0 0 0 0 0 94000000200000 94000000300000 94000000400000 140720000001000 \
+        4096 0 0 0 0 17 1 0 0 6 0 0 94000000200000 94000000300000 94000000400000 140720000001000 \
         140720000001100 140720000001100 140720000002000 0\n";
 
     fn named(name: &[u8]) -> Vec<u8> {
@@ -123,6 +140,7 @@ mod tests {
                 start: 123_456,
                 rss: 2048,
                 start_stack: 140_720_000_000_000,
+                block_delay: 6,
             }
         );
     }
@@ -151,7 +169,9 @@ mod tests {
         assert_eq!(parse_stat(b""), None);
         assert_eq!(parse_stat(b")("), None);
         assert_eq!(parse_stat(b"1 (x)"), None);
-        assert_eq!(parse_stat(&whole[..60]), None);
+        for cut in [60, 150] {
+            assert_eq!(parse_stat(&whole[..cut]), None);
+        }
         assert_eq!(parse_stat(b"1 (x) S a b c"), None);
     }
 
@@ -162,7 +182,14 @@ mod tests {
         assert_eq!(parse_io(io), Some((4096, 8192)));
         assert_eq!(parse_io(b"read_bytes: 1\n"), None);
         assert_eq!(parse_io(b"read_bytes: x\nwrite_bytes: 1\n"), None);
-        assert_eq!(parse_schedstat(b"123456789 42 7\n"), Some(123_456_789));
+        assert_eq!(
+            parse_schedstat(b"123456789 42 7\n"),
+            Some(Schedstat {
+                ran_ns: 123_456_789,
+                run_delay_ns: 42
+            })
+        );
+        assert_eq!(parse_schedstat(b"123456789\n"), None);
         assert_eq!(parse_schedstat(b"\n"), None);
     }
 

@@ -87,11 +87,11 @@ fn our_own_process_is_found() {
     assert!(u64::from(own.open_fds) <= own.fd_limit);
     // This test runs beside the harness's own thread.
     assert!(own.threads >= 2);
-    assert!(own.runtime_ns > 0 && own.start_ns > 0 && own.rss[1] > 100);
-    assert!(own.minor_faults > 0);
+    assert!(own.counters.runtime_ns > 0 && own.start_ns > 0 && own.rss[1] > 100);
+    assert!(own.counters.minor_faults > 0);
     // SAFETY: geteuid has no preconditions.
     assert_eq!(own.uid, unsafe { libc::geteuid() });
-    assert_eq!(own.flags, TaskFlags::HAS_MM);
+    assert_eq!(own.flags & !TaskFlags::RUN_DELAY, TaskFlags::HAS_MM);
     let netns = fs::metadata("/proc/self/ns/net").unwrap();
     assert_eq!(
         u64::from(own.netns),
@@ -110,7 +110,10 @@ fn kernel_threads_are_told_apart() {
         eprintln!("skipped: no kernel threads in this pid namespace");
         return;
     };
-    assert_eq!(kthreadd.flags, TaskFlags::KERNEL_THREAD);
+    assert_eq!(
+        kthreadd.flags & !TaskFlags::RUN_DELAY,
+        TaskFlags::KERNEL_THREAD
+    );
     assert_eq!((kthreadd.open_fds, kthreadd.uid), (0, 0));
 }
 
@@ -136,7 +139,7 @@ fn counters_only_grow_and_execve_shows() {
     drop(child.stdin.take());
     let mut after = look(&mut collector);
     while !after.comm.starts_with(b"sleep\0") {
-        assert!(after.runtime_ns >= before.runtime_ns);
+        assert!(after.counters.runtime_ns >= before.counters.runtime_ns);
         after = look(&mut collector);
     }
     assert_ne!(after.exec_id, before.exec_id);
@@ -149,7 +152,7 @@ fn counters_only_grow_and_execve_shows() {
     }
     child.wait().unwrap();
     assert_eq!(zombie.exec_id, after.exec_id);
-    assert!(zombie.runtime_ns >= after.runtime_ns);
+    assert!(zombie.counters.runtime_ns >= after.counters.runtime_ns);
     assert_eq!(zombie.open_fds, 0);
 }
 
@@ -182,10 +185,19 @@ fn a_fixture_is_read_field_by_field() {
         (read.tgid, read.ppid, read.threads, read.start_ns),
         (42, 1, 3, 1_000 * tick)
     );
-    assert_eq!((read.utime_ns, read.stime_ns), (50 * tick, 25 * tick));
-    assert_eq!(read.runtime_ns, 900_000_001.max(75 * tick));
-    assert_eq!((read.read_bytes, read.write_bytes), (11, 12));
-    assert_eq!((read.minor_faults, read.major_faults), (10, 2));
+    assert_eq!(
+        (read.counters.utime_ns, read.counters.stime_ns),
+        (50 * tick, 25 * tick)
+    );
+    assert_eq!(read.counters.runtime_ns, 900_000_001.max(75 * tick));
+    assert_eq!(
+        (read.counters.read_bytes, read.counters.write_bytes),
+        (11, 12)
+    );
+    assert_eq!(
+        (read.counters.minor_faults, read.counters.major_faults),
+        (10, 2)
+    );
     assert_eq!((read.rss, &read.comm[..5]), ([0, 77, 0, 0], &b"a) b\0"[..]));
     assert_eq!(records[0].flags, TaskFlags::KERNEL_THREAD);
 }
@@ -248,7 +260,7 @@ fn a_process_that_did_not_run_is_not_read_again() {
         fixture.process(9, &line(threads), &[("schedstat", ran), ("io", &io(bytes))]);
         let (outcome, records) = walk(&mut collector);
         assert_eq!(outcome.user_processes, 1);
-        records[0].read_bytes
+        records[0].counters.read_bytes
     };
     assert_eq!(look(1, "100 0 0", 1), 1);
     assert_eq!(look(1, "100 0 0", 2), 1);

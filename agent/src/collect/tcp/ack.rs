@@ -18,7 +18,7 @@ use crate::{
     aggregate::Networks,
     clock::Moment,
     collect::RttSink,
-    kernel::{LoadedObject, RttSlots},
+    kernel::{LoadedObject, SharedSlots},
     model::{MapFill, SampleCounts},
 };
 
@@ -52,7 +52,7 @@ enum Use {
 
 /// The source.
 pub struct AckHistograms {
-    slots: RttSlots,
+    slots: SharedSlots<RttSlot>,
     uses: Vec<Use>,
     groups: HashMap<MapData, RttKey, u32>,
     free: Queue<MapData, u32>,
@@ -74,7 +74,7 @@ impl AckHistograms {
         let slots = object
             .map(HISTOGRAMS)
             .ok_or_else(|| anyhow::anyhow!("no map {HISTOGRAMS}"))?;
-        let slots = RttSlots::map(slots, RTT_SLOTS)?;
+        let slots = SharedSlots::map(slots, RTT_SLOTS)?;
         let mut trie: LpmTrie<MapData, [u8; 16], u32> = taken(object, "RTT_NETWORKS")?;
         let prefixes = prefixes(networks);
         anyhow::ensure!(

@@ -8,6 +8,7 @@
 
 mod answers;
 mod clients;
+mod reload;
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -65,11 +66,14 @@ struct Running {
 
 impl Running {
     fn new(limits: Limits) -> Self {
-        let store = Arc::new(Store::default());
-        let options = ServerOptions {
+        Self::with(ServerOptions {
             limits,
             ..ServerOptions::default()
-        };
+        })
+    }
+
+    fn with(options: ServerOptions) -> Self {
+        let store = Arc::new(Store::default());
         let any = ["127.0.0.1:0", "127.0.0.2:0"].map(|any| any.parse().unwrap());
         let server = Server::bind(&any, options, Arc::clone(&store) as _).unwrap();
         let (address, second) = (server.addresses()[0], server.addresses()[1]);

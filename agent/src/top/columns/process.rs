@@ -280,7 +280,10 @@ const COLUMNS: &[Column] = &[
                     item,
                     |row| {
                         ends(row, |why| {
-                            matches!(why, ExitReason::Failure | ExitReason::Signal(_))
+                            matches!(
+                                why,
+                                ExitReason::Failure | ExitReason::Signal(_) | ExitReason::Oom
+                            )
                         })
                     },
                     |_| Value::Blank,
@@ -288,9 +291,63 @@ const COLUMNS: &[Column] = &[
             },
         )
     },
+    Column {
+        shade: Shade::Limits(1.0, 1.0),
+        ..number(
+            "oom",
+            "OOM",
+            "Of those, killed as memory ran out",
+            Unit::Count,
+            4,
+            16,
+            |item| {
+                both(
+                    item,
+                    |row| ends(row, |why| why == ExitReason::Oom),
+                    |_| Value::Blank,
+                )
+            },
+        )
+    },
+    Column {
+        shade: Shade::Limits(50.0, 100.0),
+        ..number(
+            "wait",
+            "WAIT%",
+            "Runnable and waiting for a CPU; 100 % is one thread all the time",
+            Unit::Percent,
+            5,
+            17,
+            |item| {
+                io(
+                    item,
+                    |row| row.run_delay_ns.is_some(),
+                    |rates| rates.run_delay * 100.0,
+                )
+            },
+        )
+    },
+    Column {
+        shade: Shade::Limits(50.0, 100.0),
+        ..number(
+            "blocked",
+            "BLOCK%",
+            "Waiting for storage; needs kernel.task_delayacct=1 at their start",
+            Unit::Percent,
+            6,
+            18,
+            |item| {
+                io(
+                    item,
+                    |row| row.block_delay_ns.is_some(),
+                    |rates| rates.block_delay * 100.0,
+                )
+            },
+        )
+    },
 ];
 
-/// A storage rate, absent where the kernel does not account it.
+/// A rate, absent where the kernel does not account what it is of.
 fn io(item: Item<'_>, known: fn(&ProcessRow) -> bool, read: fn(&ProcessRates) -> f64) -> Value<'_> {
     match item {
         Item::Process(row) if !known(row) => Value::Absent,

@@ -82,6 +82,10 @@ pub struct Process<'a> {
     pub major_faults_per_second: f64,
     pub voluntary_switches: Option<u64>,
     pub involuntary_switches: Option<u64>,
+    pub run_delay_seconds: Option<f64>,
+    pub block_delay_seconds: Option<f64>,
+    pub run_delay: Option<f64>,
+    pub block_delay: Option<f64>,
     pub processes: u64,
     pub threads: u64,
     pub oldest_start_seconds: Option<f64>,
@@ -95,6 +99,7 @@ pub struct Exits {
     pub success: u64,
     pub failure: u64,
     pub signal: u64,
+    pub oom: u64,
     pub other: u64,
 }
 

@@ -154,6 +154,10 @@ impl<'a> Process<'a> {
             major_faults_per_second: row.rates.major_faults,
             voluntary_switches: row.voluntary_switches,
             involuntary_switches: row.involuntary_switches,
+            run_delay_seconds: row.run_delay_ns.map(seconds),
+            block_delay_seconds: row.block_delay_ns.map(seconds),
+            run_delay: row.run_delay_ns.map(|_| row.rates.run_delay),
+            block_delay: row.block_delay_ns.map(|_| row.rates.block_delay),
             processes: row.processes,
             threads: row.threads,
             oldest_start_seconds: row.oldest_start_seconds,
@@ -171,6 +175,7 @@ impl Exits {
                 ExitReason::Success => &mut sums.success,
                 ExitReason::Failure => &mut sums.failure,
                 ExitReason::Signal(_) => &mut sums.signal,
+                ExitReason::Oom => &mut sums.oom,
                 ExitReason::Other => &mut sums.other,
             } += count;
         }

@@ -43,6 +43,8 @@ fn process(name: &str, user: &str, cpu: f64, anon_mib: u64) -> ProcessRow {
         major_faults: 3,
         voluntary_switches: Some(1000),
         involuntary_switches: Some(10),
+        run_delay_ns: Some(4_000_000_000),
+        block_delay_ns: None,
         processes: 1,
         threads: 2,
         oldest_start_seconds: Some(1_700_000_000.0),
@@ -56,6 +58,8 @@ fn process(name: &str, user: &str, cpu: f64, anon_mib: u64) -> ProcessRow {
             read_bytes: 0.0,
             write_bytes: 2_621_440.0,
             major_faults: 0.0,
+            run_delay: 0.25,
+            block_delay: 0.0,
         },
     }
 }

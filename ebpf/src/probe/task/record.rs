@@ -10,10 +10,10 @@ use crate::{
         iter,
         load::{bytes, global, member, pointer, words},
     },
-    wire::{TaskFlags, TaskKind, TaskRecord, ThreadRecord},
+    wire::{TaskCounters, TaskFlags, TaskKind, TaskRecord, ThreadRecord},
 };
 
-use super::{counters::Counters, fds};
+use super::{counters, fds};
 
 const PF_KTHREAD: u32 = 0x0020_0000;
 
@@ -27,20 +27,13 @@ pub unsafe fn walk(ctx: *const c_void, task: *const u8) {
     unsafe {
         let pid: u32 = member(task, &at::TASK_PID);
         let tgid: u32 = member(task, &at::TASK_TGID);
-        let own = Counters::of_thread(task);
+        let signal = pointer(task, &at::TASK_SIGNAL);
+        let own = counters::of_thread(task, signal);
         if pid != tgid {
             let record = ThreadRecord {
                 kind: TaskKind::Thread as u32,
                 tgid,
-                runtime_ns: own.runtime_ns,
-                utime_ns: own.utime_ns,
-                stime_ns: own.stime_ns,
-                read_bytes: own.read_bytes,
-                write_bytes: own.write_bytes,
-                minor_faults: own.minor_faults,
-                major_faults: own.major_faults,
-                voluntary: own.voluntary,
-                involuntary: own.involuntary,
+                counters: own,
             };
             iter::emit(ctx, &record);
             return;
@@ -65,7 +58,8 @@ pub unsafe fn ended(task: *const u8) -> Option<TaskRecord> {
             return None;
         }
         let mut record = zeroed(TaskKind::Final);
-        describe(&mut record, task, Counters::default());
+        let own = counters::of_last_thread(task, pointer(task, &at::TASK_SIGNAL));
+        describe(&mut record, task, own);
         Some(record)
     }
 }
@@ -81,20 +75,13 @@ fn zeroed(kind: TaskKind) -> TaskRecord {
 /// Fills everything but descriptors; `own` are the leader's counters as long as they are not yet
 /// in `signal_struct`.
 #[inline(always)]
-unsafe fn describe(record: &mut TaskRecord, task: *const u8, own: Counters) {
+unsafe fn describe(record: &mut TaskRecord, task: *const u8, own: TaskCounters) {
     // SAFETY: `task` is a `struct task_struct`; null pointers on the way read as zero.
     unsafe {
         let signal = pointer(task, &at::TASK_SIGNAL);
-        let gone = Counters::of_ended_threads(signal);
-        record.runtime_ns = own.runtime_ns + gone.runtime_ns;
-        record.utime_ns = own.utime_ns + gone.utime_ns;
-        record.stime_ns = own.stime_ns + gone.stime_ns;
-        record.read_bytes = own.read_bytes + gone.read_bytes;
-        record.write_bytes = own.write_bytes + gone.write_bytes;
-        record.minor_faults = own.minor_faults + gone.minor_faults;
-        record.major_faults = own.major_faults + gone.major_faults;
-        record.voluntary = own.voluntary + gone.voluntary;
-        record.involuntary = own.involuntary + gone.involuntary;
+        record.counters = own;
+        record.counters += counters::of_ended_threads(signal);
+        record.flags |= counters::known_delays(task);
 
         record.tgid = member(task, &at::TASK_TGID);
         record.start_ns = member(task, &at::TASK_START_BOOTTIME);
@@ -110,6 +97,10 @@ unsafe fn describe(record: &mut TaskRecord, task: *const u8, own: Counters) {
             record.flags |= TaskFlags::KERNEL_THREAD;
         }
         if record.kind == TaskKind::Final as u32 {
+            // `mark_oom_victim()` leaves its mark for as long as the structure lives.
+            if !pointer(signal, &at::SIG_OOM_MM).is_null() {
+                record.flags |= TaskFlags::OOM_VICTIM;
+            }
             // Relatives, namespaces and address space are gone by now.
             return;
         }

@@ -115,8 +115,8 @@ impl World {
 
     fn lose(&mut self, record: &TaskRecord) {
         self.lost.processes += 1;
-        self.lost.runtime_ns += record.runtime_ns;
-        self.lost.utime_ns += record.utime_ns;
+        self.lost.counters.runtime_ns += record.counters.runtime_ns;
+        self.lost.counters.utime_ns += record.counters.utime_ns;
     }
 
     /// Takes one of the living out, its threads joined.
@@ -126,7 +126,7 @@ impl World {
         }
         let at = usize::from(which) % self.living.len();
         let (mut leader, threads) = self.living.remove(at);
-        leader.runtime_ns += threads;
+        leader.counters.runtime_ns += threads;
         Some(leader)
     }
 
@@ -140,8 +140,8 @@ impl World {
             }
             Event::Run { which, ms } => {
                 if let Some((leader, _)) = self.living.get_mut(at(which)) {
-                    leader.runtime_ns += u64::from(ms) * MS;
-                    leader.utime_ns += u64::from(ms / 4) * 4 * MS;
+                    leader.counters.runtime_ns += u64::from(ms) * MS;
+                    leader.counters.utime_ns += u64::from(ms / 4) * 4 * MS;
                     self.ran += u64::from(ms) * MS;
                 }
             }
@@ -153,7 +153,7 @@ impl World {
             }
             Event::JoinThreads { which } => {
                 if let Some((leader, threads)) = self.living.get_mut(at(which)) {
-                    leader.runtime_ns += std::mem::take(threads);
+                    leader.counters.runtime_ns += std::mem::take(threads);
                 }
             }
             Event::Exec { which, name: to } => {
@@ -169,11 +169,8 @@ impl World {
                 }
             }
             Event::Short { name, ms, lost } => {
-                let record = TaskRecord {
-                    runtime_ns: u64::from(ms) * MS,
-                    ..self.fork(name)
-                };
-                self.ran += record.runtime_ns;
+                let record = ran(u64::from(ms) * MS, self.fork(name));
+                self.ran += record.counters.runtime_ns;
                 if lost {
                     self.lose(&record);
                 } else {

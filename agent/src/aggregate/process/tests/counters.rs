@@ -2,22 +2,19 @@
 
 use super::*;
 use crate::model::ExitReason;
-use hostlens_ebpf::wire::TaskTotals;
+use hostlens_ebpf::wire::{TaskCounters, TaskTotals};
 
 #[test]
 fn an_old_process_is_a_baseline_and_a_new_one_is_not() {
     let mut rig = Rig::new(10);
-    let mut old = TaskRecord {
-        runtime_ns: 900 * SECOND,
-        read_bytes: 1 << 30,
-        ..process(1, "init")
-    };
+    let mut old = ran(900 * SECOND, process(1, "init"));
+    old.counters.read_bytes = 1 << 30;
     let rows = rig.cycle(&[old]);
     assert_eq!(
         (cpu(row(&rows, "init")), row(&rows, "init").started),
         (0, 0)
     );
-    old.runtime_ns += 30 * MS;
+    old.counters.runtime_ns += 30 * MS;
     let young = rig.newborn(50, "cc1", 70 * MS);
     let rows = rig.cycle(&[old, young]);
     assert_eq!(cpu(row(&rows, "init")), 30 * MS);
@@ -42,7 +39,7 @@ fn threads_count_in_any_order_and_after_their_end() {
     });
     assert_eq!(cpu(row(&rows, "java")), 1_110 * MS);
     // One thread ended: its time is in the leader's record now.
-    leader.runtime_ns += 1_200 * MS;
+    leader.counters.runtime_ns += 1_200 * MS;
     let rows = rig.cycle_with(true, |table, names| {
         table.process(&leader, names);
         table.thread(&thread(7, 100 * MS));
@@ -51,7 +48,7 @@ fn threads_count_in_any_order_and_after_their_end() {
     // The other ended while the walk passed: it is in neither record.
     let rows = rig.cycle(&[leader]);
     assert_eq!(cpu(row(&rows, "java")), 1_310 * MS, "never booked back");
-    leader.runtime_ns += 150 * MS;
+    leader.counters.runtime_ns += 150 * MS;
     let rows = rig.cycle(&[ended(leader, 0)]);
     assert_eq!(cpu(row(&rows, "java")), 1_360 * MS);
     assert_eq!(rig.table.cpu_total_ns(), 1_360 * MS);
@@ -60,10 +57,7 @@ fn threads_count_in_any_order_and_after_their_end() {
 #[test]
 fn a_baseline_waits_for_a_complete_walk() {
     let mut rig = Rig::new(10);
-    let leader = TaskRecord {
-        runtime_ns: 10 * SECOND,
-        ..process(7, "java")
-    };
+    let leader = ran(10 * SECOND, process(7, "java"));
     rig.cycle_with(false, |table, names| table.process(&leader, names));
     let whole = |table: &mut ProcessTable, names: &mut Comm| {
         table.process(&leader, names);
@@ -82,15 +76,15 @@ fn modes_follow_the_ticks() {
     let mut rig = Rig::new(10);
     rig.cycle(&[]);
     let mut record = rig.newborn(7, "cp", 1_000 * MS);
-    (record.utime_ns, record.stime_ns) = (100 * MS, 300 * MS);
+    (record.counters.utime_ns, record.counters.stime_ns) = (100 * MS, 300 * MS);
     let rows = rig.cycle(&[record]);
     assert_eq!(
         (row(&rows, "cp").user_ns, row(&rows, "cp").system_ns),
         (250 * MS, 750 * MS)
     );
     // From now on in user mode only: the share of system mode falls, its time does not.
-    record.runtime_ns = 1_100 * MS;
-    record.utime_ns = 900 * MS;
+    record.counters.runtime_ns = 1_100 * MS;
+    record.counters.utime_ns = 900 * MS;
     let rows = rig.cycle(&[record]);
     assert_eq!(
         (row(&rows, "cp").user_ns, row(&rows, "cp").system_ns),
@@ -140,16 +134,7 @@ fn a_pid_used_again_is_another_process() {
     let first = rig.newborn(7, "job", 500 * MS);
     rig.cycle(&[first]);
     let second = rig.newborn(7, "job", 200 * MS);
-    let rows = rig.cycle(&[
-        ended(
-            TaskRecord {
-                runtime_ns: 600 * MS,
-                ..first
-            },
-            0,
-        ),
-        second,
-    ]);
+    let rows = rig.cycle(&[ended(ran(600 * MS, first), 0), second]);
     let job = row(&rows, "job");
     assert_eq!((cpu(job), job.started, job.processes), (800 * MS, 2, 1));
 }
@@ -180,20 +165,19 @@ fn who_vanishes_unseen_ended_for_other_reasons() {
 #[test]
 fn an_old_owner_that_ends_in_an_overflow_is_not_counted_twice() {
     let mut rig = Rig::new(10);
-    let mut old = TaskRecord {
-        runtime_ns: 1_000 * SECOND,
-        ..process(7, "db")
-    };
+    let mut old = ran(1_000 * SECOND, process(7, "db"));
     rig.cycle(&[old]);
-    old.runtime_ns += 5 * SECOND;
+    old.counters.runtime_ns += 5 * SECOND;
     rig.cycle(&[old]);
     // It ran 2 s more; a process nobody has seen ran 1 s, a quarter of it in system mode.
     let lost = TaskTotals {
         processes: 2,
-        runtime_ns: 1_008 * SECOND,
-        utime_ns: 3 * SECOND,
-        stime_ns: SECOND,
-        ..TaskTotals::default()
+        counters: TaskCounters {
+            runtime_ns: 1_008 * SECOND,
+            utime_ns: 3 * SECOND,
+            stime_ns: SECOND,
+            ..TaskCounters::default()
+        },
     };
     let mut rows = Vec::new();
     for _ in 0..4 {
@@ -223,4 +207,69 @@ fn what_the_source_cannot_say_is_absent() {
         (None, None)
     );
     assert_eq!(init.exited, None);
+}
+
+#[test]
+fn delays_are_absent_until_a_member_knows_them() {
+    let mut rig = Rig::new(10);
+    let mut first = process(1, "init");
+    let rows = rig.cycle(&[first]);
+    let delays = |rows: &[ProcessRow]| {
+        let row = row(rows, "init");
+        (row.run_delay_ns, row.block_delay_ns)
+    };
+    assert_eq!(delays(&rows), (None, None));
+    first.flags |= TaskFlags::RUN_DELAY;
+    first.counters.run_delay_ns = 9 * SECOND;
+    let mut second = rig.newborn(2, "init", 0);
+    second.flags |= TaskFlags::BLOCK_DELAY;
+    let rows = rig.cycle(&[first, second]);
+    assert_eq!(delays(&rows), (Some(9 * SECOND), Some(0)));
+    second.counters.block_delay_ns = SECOND;
+    let rows = rig.cycle(&[ended(second, 0)]);
+    assert_eq!(delays(&rows), (Some(9 * SECOND), Some(SECOND)));
+}
+
+#[test]
+fn a_delay_that_is_there_at_first_sight_is_a_baseline_at_zero() {
+    let mut rig = Rig::new(10);
+    let mut old = process(1, "init");
+    old.flags |= TaskFlags::RUN_DELAY;
+    old.counters.run_delay_ns = 9 * SECOND;
+    let rows = rig.cycle(&[old]);
+    assert_eq!(row(&rows, "init").run_delay_ns, Some(0));
+    old.counters.run_delay_ns += 250 * MS;
+    let rows = rig.cycle(&[old]);
+    assert_eq!(row(&rows, "init").run_delay_ns, Some(250 * MS));
+    assert_eq!(row(&rows, "init").rates.run_delay, 0.05);
+    // Another name from here on: its series begins at zero too.
+    old.exec_id += 1;
+    old.comm[..4].copy_from_slice(b"next");
+    let rows = rig.cycle(&[old]);
+    assert_eq!(row(&rows, "next").run_delay_ns, Some(0));
+}
+
+#[test]
+fn a_kill_for_want_of_memory_is_named_and_never_folded() {
+    let mut rig = Rig::new(10);
+    rig.cycle(&[]);
+    let end = |tgid: u32, code: u32, flags: u32| TaskRecord {
+        flags,
+        ..ended(rig.newborn(tgid, "job", 0), code)
+    };
+    // More reasons than are named, then a victim, one that was leaving by itself, and a mere kill.
+    let mut ends: Vec<_> = (1..=8).map(|signal| end(signal, signal, 0)).collect();
+    ends.push(end(20, 9, TaskFlags::OOM_VICTIM));
+    ends.push(end(21, 0, TaskFlags::OOM_VICTIM));
+    ends.push(end(22, 9, 0));
+    let rows = rig.cycle(&ends);
+    let exited = row(&rows, "job").exited.as_ref().unwrap();
+    let count = |reason| {
+        let found = exited.iter().find(|exit| exit.0 == reason);
+        found.map(|exit| exit.1)
+    };
+    assert_eq!(count(ExitReason::Oom), Some(1));
+    assert_eq!(count(ExitReason::Signal(8)), Some(1));
+    assert_eq!(count(ExitReason::Signal(9)), None);
+    assert_eq!(count(ExitReason::Other), Some(2));
 }

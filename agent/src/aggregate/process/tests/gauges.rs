@@ -57,7 +57,7 @@ fn memory_is_wanted_of_those_that_changed_oldest_reading_first() {
     rig.cycle(&records);
     rig.table.memory_wanted(&mut wanted);
     assert_eq!(wanted, [id(&records[2])], "the others slept");
-    records[0].minor_faults += 1;
+    records[0].counters.minor_faults += 1;
     records[1].rss[1] += 1;
     rig.cycle(&records);
     rig.table.memory_wanted(&mut wanted);

@@ -1,7 +1,7 @@
 //! Which group a process counts for.
 
 use super::*;
-use crate::model::ExitReason;
+use crate::model::{ExitReason, budget::EXIT_REASONS};
 
 fn renamed(mut record: TaskRecord, comm: &str) -> TaskRecord {
     record.comm = process(0, comm).comm;
@@ -16,7 +16,7 @@ fn an_exec_moves_the_process_and_leaves_what_it_did() {
     let mut record = rig.newborn(7, "sh", 10 * MS);
     rig.cycle(&[record]);
     record = renamed(record, "cc1");
-    record.runtime_ns = 510 * MS;
+    record.counters.runtime_ns = 510 * MS;
     let rows = rig.cycle(&[record]);
     let (sh, cc1) = (row(&rows, "sh"), row(&rows, "cc1"));
     assert_eq!(
@@ -29,7 +29,7 @@ fn an_exec_moves_the_process_and_leaves_what_it_did() {
     );
     // Once more, and it ends before the next walk.
     record = renamed(record, "ld");
-    record.runtime_ns = 520 * MS;
+    record.counters.runtime_ns = 520 * MS;
     let rows = rig.cycle(&[ended(record, 0)]);
     assert_eq!(
         (cpu(row(&rows, "cc1")), cpu(row(&rows, "ld"))),
@@ -47,7 +47,7 @@ fn a_change_of_user_moves_the_process() {
     let mut rig = Rig::new(10);
     let mut record = process(7, "sshd");
     rig.cycle(&[record]);
-    (record.uid, record.runtime_ns) = (1_000, 9 * MS);
+    (record.uid, record.counters.runtime_ns) = (1_000, 9 * MS);
     let rows = rig.cycle(&[record]);
     let of = |user: &str| rows.iter().find(|row| &*row.user == user).unwrap();
     assert_eq!((cpu(of("root")), of("root").live), (0, false));
@@ -113,7 +113,7 @@ fn memory_gives_weight_too() {
     );
     let mut rows = Vec::new();
     for _ in 0..8 {
-        busy.runtime_ns += 10 * MS;
+        busy.counters.runtime_ns += 10 * MS;
         rows = rig.cycle(&[busy, hog]);
     }
     assert!(row(&rows, "hog").live && find(&rows, "busy").is_none());
@@ -134,13 +134,13 @@ fn reasons_are_few_and_born_one_by_one() {
     let job = row(&rows, "job");
     let exited = job.exited.clone().unwrap();
     assert!(!job.held);
-    assert_eq!(exited.len(), 9, "eight reasons, and other");
+    assert_eq!(exited.len(), EXIT_REASONS + 1, "and other");
     assert!(exited.contains(&(ExitReason::Success, 1, false)));
     assert!(
-        exited.contains(&(ExitReason::Signal(7), 1, true)),
+        exited.contains(&(ExitReason::Signal(4), 1, true)),
         "a new series is held"
     );
-    assert!(exited.contains(&(ExitReason::Other, 2, true)));
+    assert!(exited.contains(&(ExitReason::Other, 5, true)));
     rig.gate.served_floor = Some(rig.sequence);
     let rows = rig.cycle(&[keeper]);
     let exited = row(&rows, "job").exited.clone().unwrap();

@@ -5,6 +5,7 @@ mod counters;
 mod gauges;
 mod groups;
 mod owners;
+mod renaming;
 mod series;
 mod services;
 
@@ -13,7 +14,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use hostlens_ebpf::wire::{TaskFlags, TaskKind, TaskRecord, ThreadRecord};
+use hostlens_ebpf::wire::{TaskCounters, TaskFlags, TaskKind, TaskRecord, ThreadRecord};
 
 use super::{ProcessCaps, ProcessConfig, ProcessTable};
 use crate::{
@@ -32,13 +33,20 @@ const START: u64 = 1_000 * SECOND;
 #[derive(Default)]
 struct Comm {
     asked: usize,
+    version: u32,
+    prefix: &'static str,
 }
 
 impl Names for Comm {
     fn process(&mut self, record: &TaskRecord) -> Arc<str> {
         self.asked += 1;
         let comm = record.comm.split(|&byte| byte == 0).next().unwrap();
-        Arc::from(std::str::from_utf8(comm).unwrap())
+        let comm = std::str::from_utf8(comm).unwrap();
+        Arc::from(format!("{}{comm}", self.prefix))
+    }
+
+    fn version(&self, _record: &TaskRecord) -> u32 {
+        self.version
     }
 
     fn user(&mut self, uid: u32) -> Arc<str> {
@@ -91,12 +99,20 @@ fn ended(record: TaskRecord, exit_code: u32) -> TaskRecord {
     }
 }
 
+/// The record of a process that has run so long.
+fn ran(runtime_ns: u64, mut record: TaskRecord) -> TaskRecord {
+    record.counters.runtime_ns = runtime_ns;
+    record
+}
+
 fn thread(tgid: u32, runtime_ns: u64) -> ThreadRecord {
     ThreadRecord {
         kind: TaskKind::Thread as u32,
         tgid,
-        runtime_ns,
-        ..ThreadRecord::default()
+        counters: TaskCounters {
+            runtime_ns,
+            ..TaskCounters::default()
+        },
     }
 }
 
@@ -157,11 +173,14 @@ impl Rig {
 
     /// A process started a moment after the last walk began.
     fn newborn(&self, tgid: u32, comm: &str, runtime_ns: u64) -> TaskRecord {
-        TaskRecord {
-            start_ns: self.now.boot_ns + SECOND,
+        let start_ns = self.now.boot_ns + SECOND;
+        ran(
             runtime_ns,
-            ..process(tgid, comm)
-        }
+            TaskRecord {
+                start_ns,
+                ..process(tgid, comm)
+            },
+        )
     }
 }
 

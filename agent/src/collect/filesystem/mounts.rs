@@ -1,0 +1,180 @@
+//! The mount table, `/proc/self/mountinfo`: read again when the kernel says that it changed.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, Read, Seek},
+    os::{fd::AsRawFd, unix::ffi::OsStringExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// How long a table may be used without a change being announced, ns: filesystems that turn
+/// read-only by an error announce nothing.
+const LONGEST_NS: u64 = 60_000_000_000;
+
+/// One mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mount {
+    /// Its number, unique while it lasts.
+    pub id: u32,
+    /// The mount it is mounted in.
+    pub parent: u32,
+    /// `st_dev` of its files, as `major:minor`.
+    pub dev: Arc<str>,
+    /// The whole of the filesystem is shown, not a directory of it.
+    pub whole: bool,
+    /// Where; not necessarily UTF-8.
+    pub path: PathBuf,
+    /// The same for people.
+    pub mountpoint: Arc<str>,
+    /// Type of the filesystem.
+    pub fstype: Arc<str>,
+    /// What is mounted.
+    pub source: Arc<str>,
+    /// Nobody can write, through this mount or at all.
+    pub read_only: bool,
+}
+
+/// The open mount table.
+pub(super) struct MountTable {
+    file: File,
+    read_ns: Option<u64>,
+    text: Vec<u8>,
+}
+
+impl MountTable {
+    /// Opens the table of our own mount namespace.
+    pub fn open() -> io::Result<Self> {
+        Ok(Self {
+            file: File::open("/proc/self/mountinfo")?,
+            read_ns: None,
+            text: Vec::new(),
+        })
+    }
+
+    /// All mounts if they may have changed since the last call.
+    pub fn changed(&mut self, now_ns: u64) -> io::Result<Option<Vec<Mount>>> {
+        // Asked each time: the kernel announces each change once.
+        let announced = announced(&self.file);
+        let old = |read_ns| now_ns.saturating_sub(read_ns) >= LONGEST_NS;
+        if !announced && !self.read_ns.is_none_or(old) {
+            return Ok(None);
+        }
+        self.text.clear();
+        self.file.rewind()?;
+        self.file.read_to_end(&mut self.text)?;
+        self.read_ns = Some(now_ns);
+        Ok(Some(parse(&self.text)))
+    }
+}
+
+/// Whether the kernel says that the table changed.
+fn announced(file: &File) -> bool {
+    let mut poll = libc::pollfd {
+        fd: file.as_raw_fd(),
+        events: libc::POLLPRI,
+        revents: 0,
+    };
+    // SAFETY: one valid, writable pollfd for the duration of the call, which does not wait.
+    let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
+    // An error is no reason to miss a change.
+    ready < 0 || poll.revents & (libc::POLLPRI | libc::POLLERR) != 0
+}
+
+/// All lines that can be read.
+pub(super) fn parse(text: &[u8]) -> Vec<Mount> {
+    let lines = text.split(|byte| *byte == b'\n');
+    lines.filter_map(mount).collect()
+}
+
+/// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
+fn mount(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let id = number(fields.next()?)?;
+    let parent = number(fields.next()?)?;
+    let dev = lossy(fields.next()?);
+    let root = fields.next()?;
+    let path = Path::new(&OsString::from_vec(unescape(fields.next()?))).to_owned();
+    let options = fields.next()?;
+    // Any number of tags ends with a dash.
+    fields.find(|field| *field == b"-")?;
+    let fstype = lossy(fields.next()?);
+    let source = lossy(fields.next()?);
+    let super_options = fields.next()?;
+    Some(Mount {
+        id,
+        parent,
+        dev,
+        whole: root == b"/",
+        mountpoint: path.to_string_lossy().into(),
+        path,
+        fstype,
+        source,
+        read_only: read_only(options) || read_only(super_options),
+    })
+}
+
+fn read_only(options: &[u8]) -> bool {
+    options.split(|byte| *byte == b',').any(|one| one == b"ro")
+}
+
+fn number(field: &[u8]) -> Option<u32> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+fn lossy(field: &[u8]) -> Arc<str> {
+    String::from_utf8_lossy(&unescape(field)).into()
+}
+
+/// Space, tab, newline, `#` and backslash are written as three octal digits after a backslash.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after.get(..3).filter(|_| byte == b'\\');
+        let octal = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok();
+        match digits.and_then(octal) {
+            Some(escaped) => {
+                plain.push(escaped);
+                rest = after.get(3..).unwrap_or_default();
+            }
+            None => {
+                plain.push(byte);
+                rest = after;
+            }
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_kernel_writes() {
+        let text = b"24 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda rw,errors=x\n\
+            25 24 0:40 /a/b /mnt/two\\040words\\134 ro,nosuid - nfs4 server:/export\\040x rw\n\
+            nonsense\n\
+            26 24 0:41 / /ro rw - tmpfs none ro,size=4k\n";
+        let mounts = parse(text);
+        assert_eq!(mounts.len(), 3);
+        assert_eq!((mounts[0].id, mounts[0].parent), (24, 1));
+        assert_eq!(&*mounts[0].dev, "254:0");
+        assert!(mounts[0].whole && !mounts[0].read_only);
+        assert_eq!(mounts[1].path, Path::new("/mnt/two words\\"));
+        assert_eq!(&*mounts[1].source, "server:/export x");
+        assert!(!mounts[1].whole && mounts[1].read_only);
+        assert!(mounts[2].read_only);
+    }
+
+    #[test]
+    fn this_host_has_a_root() {
+        let mut table = MountTable::open().unwrap();
+        let mounts = table.changed(1).unwrap().unwrap();
+        assert!(mounts.iter().any(|mount| mount.path == Path::new("/")));
+        assert!(table.changed(1 + LONGEST_NS).unwrap().is_some());
+    }
+}

@@ -3,6 +3,7 @@
 
 pub mod cgroup;
 pub mod connect;
+pub mod disk;
 pub mod dns;
 pub mod filesystem;
 pub mod host;

@@ -6,9 +6,9 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DnsRow, FailureRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats,
-    Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot,
-    UpstreamRow,
+    DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
+    OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats,
+    ServiceDiskRow, ServiceRow, Snapshot, UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -68,9 +68,12 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<UpstreamRow>();
     visitor.area::<PortUseRow>();
     visitor.area::<DnsRow>();
+    visitor.area::<DiskRow>();
+    visitor.area::<ServiceDiskRow>();
     visitor.area::<LimitRow>();
     visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();
+    visitor.area::<FdRow>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();
 }

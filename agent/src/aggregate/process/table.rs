@@ -39,8 +39,8 @@ fn overflow(processes: u64, counters: &TaskCounters) -> [u64; OVERFLOW] {
     values
 }
 
-/// Turns process records into counters of groups by name, user and service. Records may come at any time;
-/// `begin` and `finish` frame a walk over all tasks.
+/// Turns process records into counters of groups by name, user and service. Records may come at
+/// any time; `begin` and `finish` frame a walk over all tasks.
 #[derive(Debug)]
 pub struct ProcessTable {
     pub(super) config: ProcessConfig,
@@ -242,11 +242,12 @@ impl ProcessTable {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
-        let cgroup = CgroupId::of(record);
-        let moved = entry.cgroup != cgroup;
         let named = names.version(record);
         let same_name = entry.named == named || record.kind != TaskKind::Process as u32;
-        if !moved && (entry.exec_id, entry.uid) == (record.exec_id, record.uid) && same_name {
+        let same = (entry.exec_id, entry.uid) == (record.exec_id, record.uid);
+        let cgroup = CgroupId::of(record);
+        let moved = entry.cgroup != cgroup;
+        if !moved && same && same_name {
             return;
         }
         // Of one that ended the id alone is left, which tells less than its paths did.

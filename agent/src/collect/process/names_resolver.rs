@@ -124,16 +124,6 @@ impl NameResolver {
         }
     }
 
-    /// The containers and units of cgroups, asked for those of processes too.
-    pub fn cgroups(&mut self) -> &mut Cgroups {
-        &mut self.cgroups
-    }
-
-    /// The same, to be looked at only.
-    pub fn known_cgroups(&self) -> &Cgroups {
-        &self.cgroups
-    }
-
     /// Asks the rules of `config` first.
     pub fn with_config(mut self, config: Option<LiveConfig>) -> Self {
         self.config = config;
@@ -145,6 +135,16 @@ impl NameResolver {
         if let Some(config) = &self.config {
             (self.rules_version, self.rules) = config.rules();
         }
+    }
+
+    /// The containers and units of cgroups, asked for those of processes too.
+    pub fn cgroups(&mut self) -> &mut Cgroups {
+        &mut self.cgroups
+    }
+
+    /// The same, to be looked at only.
+    pub fn known_cgroups(&self) -> &Cgroups {
+        &self.cgroups
     }
 
     /// To be called once per cycle: takes up other rules and changes of the users' file, and gives

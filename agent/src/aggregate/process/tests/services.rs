@@ -43,7 +43,13 @@ fn the_same_program_in_two_units_is_two_groups() {
 fn one_that_moves_counts_where_it_is_from_then_on() {
     let mut rig = Rig::new(10);
     rig.cycle(&[placed(7, "job", 70)]);
-    let worked = |cgroup_id, runtime_ns| ran(runtime_ns, placed(7, "job", cgroup_id));
+    let worked = |cgroup_id, runtime_ns| TaskRecord {
+        counters: TaskCounters {
+            runtime_ns,
+            ..TaskCounters::default()
+        },
+        ..placed(7, "job", cgroup_id)
+    };
     rig.cycle(&[worked(70, 3 * MS)]);
     let rows = rig.cycle(&[worked(80, 10 * MS)]);
     let of = |service: &str| rows.iter().find(|row| &*row.service == service).unwrap();

@@ -142,6 +142,7 @@ impl<'a> Process<'a> {
         Self {
             process: &row.process,
             user: &row.user,
+            service: named(&row.service),
             folded: row.folded,
             live: row.live,
             cpu: row.rates.cpu,
@@ -196,6 +197,7 @@ impl<'a> Member<'a> {
             ppid: row.ppid,
             process: &row.process,
             user: &row.user,
+            service: named(&row.service),
             threads: row.threads,
             cpu: row.rates.cpu,
             cpu_seconds: seconds(row.cpu_ns),
@@ -215,6 +217,15 @@ pub(super) fn name(remote: Remote) -> String {
         Remote::Ip(ip) => ip.to_string(),
         Remote::Other => OTHER.to_string(),
     }
+}
+
+/// Service of an owner; none without one.
+pub(super) fn service(owner: Option<&Owner>) -> Option<&str> {
+    owner.and_then(|owner| named(&owner.service))
+}
+
+fn named(service: &str) -> Option<&str> {
+    (!service.is_empty()).then_some(service)
 }
 
 /// Process and user of an owner.
@@ -247,6 +258,7 @@ impl<'a> Peer<'a> {
             remote_port,
             process,
             user,
+            service: service(row.owner.as_ref()),
             connections: row.live.then(|| States::new(row)),
             rtt_seconds: row
                 .rtt_quantiles
@@ -299,6 +311,7 @@ impl<'a> Connection<'a> {
             remote_port: row.remote_port,
             process,
             user,
+            service: service(row.owner.as_ref()),
             pid: row.pid,
             network_namespace: row.netns,
             state: row.state,

@@ -11,6 +11,7 @@
 
 pub mod agent;
 pub mod bpf;
+pub mod cgroup;
 pub mod deadline;
 pub mod delay_link;
 pub mod fuse;

@@ -213,6 +213,9 @@ impl Engine {
             true => cgroups.service_in(BLOCK_CONTROLLER, cgroup),
             false => "".into(),
         }));
+        let cgroups = self.process.identity().1;
+        let service = |cgroup| cgroups.service_in("blkio", cgroup);
+        failures.extend(self.disks.cycle(service));
         self.stages.mark("disk");
         self.room.cycle();
         self.stages.mark("filesystem");

@@ -61,7 +61,9 @@ impl<E: Encoder> AreaVisitor for Walk<'_, E> {
         // Also of the rows of what is beyond a budget, which have every label.
         let hidden = match self.exposed.snapshot.service_label {
             true => None,
-            false => R::LABELS.iter().position(|name| name.ends_with("service")),
+            false => R::LABELS
+                .iter()
+                .position(|name| Some(*name) == R::OWNER_SERVICE),
         };
         self.encoder.begin_rows();
         for row in rows() {

@@ -28,6 +28,9 @@ pub trait Row: Sized + 'static {
     const LABELS: &'static [&'static str];
     /// When some of the labels are there, as a sentence of the reference; empty if they always are.
     const NOTE: &'static str = "";
+    /// The label for the service of its owner, which can be switched off; where a service is what
+    /// a row is about, it cannot.
+    const OWNER_SERVICE: Option<&'static str> = None;
     /// Its families.
     const FAMILIES: &'static [Family<Self>];
 

@@ -46,8 +46,8 @@ pub enum Item<'a> {
 /// Identity of an [`Item`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RowKey {
-    /// Process name and user.
-    Process(Arc<str>, Arc<str>),
+    /// Process name, user and service.
+    Process(Arc<str>, Arc<str>, Arc<str>),
     /// Process id and start (bits of its seconds): ids are reused.
     Member(u32, u64),
     /// Group of connections.
@@ -83,11 +83,11 @@ impl<'a> Item<'a> {
     pub fn members(snapshot: &'a Snapshot) -> impl Iterator<Item = Self> {
         let mut groups = FxHashMap::default();
         for row in &snapshot.processes {
-            groups.insert((&*row.process, &*row.user), row);
+            groups.insert(row.group(), row);
         }
         let folded = snapshot.processes.iter().find(|row| row.folded);
         snapshot.members.iter().map(move |member| {
-            let group = groups.get(&(&*member.process, &*member.user)).copied();
+            let group = groups.get(&member.group()).copied();
             Self::Member(member, group.or(folded))
         })
     }
@@ -95,7 +95,10 @@ impl<'a> Item<'a> {
     /// Identity.
     pub fn key(self) -> RowKey {
         match self {
-            Self::Process(row) => RowKey::Process(row.process.clone(), row.user.clone()),
+            Self::Process(row) => {
+                let (process, user) = (row.process.clone(), row.user.clone());
+                RowKey::Process(process, user, row.service.clone())
+            }
             Self::Member(row, _) => RowKey::Member(row.pid, row.start_seconds.to_bits()),
             Self::Peer(row) => RowKey::Peer(row.key, row.owner.clone()),
             Self::Connection(row) => RowKey::Connection(row.id),

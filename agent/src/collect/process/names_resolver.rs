@@ -81,8 +81,9 @@ struct Given {
     cgroup: CgroupId,
 }
 
-/// Names processes, users and services. A process by the first grouping rule that matches, else by
-/// what runs. Arguments of an interpreter come from its execve, if that was seen, else from `/proc/PID/cmdline`; without either its own name must do.
+/// Names processes, users and services: a process by the first grouping rule that matches, else by
+/// what runs. Arguments of an interpreter come from its execve, if that was seen, else from
+/// `/proc/PID/cmdline`; without either its own name must do.
 #[derive(Debug)]
 pub struct NameResolver {
     proc: ProcReader,
@@ -173,6 +174,10 @@ impl NameResolver {
     fn resolve(&mut self, record: &TaskRecord, key: &ExecId) -> String {
         let kernel = record.flags & TaskFlags::KERNEL_THREAD != 0;
         let seen = self.execs.take(key);
+        let unit = match self.rules.is_empty() {
+            true => Arc::from(""),
+            false => self.cgroups.service_of(record),
+        };
         let mut asked = Asked {
             record,
             seen: seen.as_deref(),
@@ -202,6 +207,8 @@ impl NameResolver {
     fn holds(&self, given: &Given, record: &TaskRecord) -> bool {
         let asked = (record.uid, CgroupId::of(record));
         let same = (given.uid, given.cgroup) == asked || self.rules.is_empty();
+        let same = given.uid == record.uid && given.cgroup == CgroupId::of(record);
+        let same = same || self.rules.is_empty();
         given.version == self.version(record) && same || !lives(record)
     }
 

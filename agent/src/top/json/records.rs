@@ -156,6 +156,7 @@ impl<'a> Process<'a> {
         Self {
             process: &row.process,
             user: &row.user,
+            service: named(&row.service),
             folded: row.folded,
             live: row.live,
             cpu: row.rates.cpu,
@@ -212,6 +213,7 @@ impl<'a> Member<'a> {
             ppid: row.ppid,
             process: &row.process,
             user: &row.user,
+            service: named(&row.service),
             threads: row.threads,
             cpu: row.rates.cpu,
             cpu_seconds: seconds(row.cpu_ns),
@@ -233,6 +235,15 @@ pub(super) fn name(remote: Remote) -> String {
         Remote::Ip(ip) => ip.to_string(),
         Remote::Other => OTHER.to_string(),
     }
+}
+
+/// Service of an owner; none without one.
+pub(super) fn service(owner: Option<&Owner>) -> Option<&str> {
+    owner.and_then(|owner| named(&owner.service))
+}
+
+fn named(service: &str) -> Option<&str> {
+    (!service.is_empty()).then_some(service)
 }
 
 /// Process and user of an owner.
@@ -265,6 +276,7 @@ impl<'a> Peer<'a> {
             remote_port,
             process,
             user,
+            service: service(row.owner.as_ref()),
             connections: row.live.then(|| States::new(row)),
             rtt_seconds: row
                 .rtt_quantiles
@@ -317,6 +329,7 @@ impl<'a> Connection<'a> {
             remote_port: row.remote_port,
             process,
             user,
+            service: service(row.owner.as_ref()),
             pid: row.pid,
             network_namespace: row.netns,
             state: row.state,

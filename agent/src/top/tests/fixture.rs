@@ -17,11 +17,19 @@ use crate::{
 
 const MIB: u64 = 1 << 20;
 
+/// The service of what runs as a user.
+fn service(user: &str) -> &'static str {
+    match user {
+        "postgres" => "postgresql@17-main.service",
+        _ => "",
+    }
+}
+
 fn process(name: &str, user: &str, cpu: f64, anon_mib: u64) -> ProcessRow {
     ProcessRow {
         process: name.into(),
         user: user.into(),
-        service: "".into(),
+        service: service(user).into(),
         folded: false,
         held: false,
         live: true,
@@ -72,7 +80,7 @@ fn member(pid: u32, name: &str, user: &str, cpu: f64) -> MemberRow {
         ppid: 1,
         process: name.into(),
         user: user.into(),
-        service: "".into(),
+        service: service(user).into(),
         threads: 1,
         cpu_ns: 5_430_000_000,
         memory: Some(Memory {

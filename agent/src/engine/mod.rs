@@ -5,6 +5,7 @@ mod connect;
 mod cross_check;
 mod dns;
 mod door;
+mod host;
 mod limit;
 mod options;
 mod own;
@@ -23,7 +24,10 @@ use anyhow::Context as _;
 
 use crate::{
     clock::Moment,
-    collect::{host::overview::OverviewReader, tcp::ack},
+    collect::{
+        host::{files::HostFiles, overview::OverviewReader},
+        tcp::ack,
+    },
     config::LiveConfig,
     kernel::{self, Kernel},
     model::{BirthGate, Snapshot},
@@ -35,6 +39,7 @@ pub use runner::{Gate, Runner};
 use cross_check::CrossChecks;
 use dns::DnsStage;
 use door::DoorStage;
+use host::HostStage;
 use limit::LimitStage;
 use own::OwnReader;
 use part::Part;
@@ -52,7 +57,9 @@ pub struct Engine {
     /// Only if asked for.
     dns: Option<DnsStage>,
     room: RoomStage,
-    host: OverviewReader,
+    overview: OverviewReader,
+    /// Unless left out.
+    host: Option<HostStage>,
     checks: CrossChecks,
     own: OwnReader,
     config: Option<LiveConfig>,
@@ -99,7 +106,8 @@ impl Engine {
             limits: LimitStage::start(options),
             dns,
             room: RoomStage::start(options),
-            host: OverviewReader::default(),
+            overview: OverviewReader::default(),
+            host: options.host.then(|| HostStage::start(options)),
             checks: CrossChecks::default(),
             own: OwnReader,
             config: options.config.clone(),
@@ -144,7 +152,8 @@ impl Engine {
             &self.room,
         ];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
-        always.into_iter().chain(dns)
+        let host = self.host.as_ref().map(|host| host as &dyn Part);
+        always.into_iter().chain(dns).chain(host)
     }
 
     /// Takes over what ended since the last call and polls listeners; to be called often enough
@@ -162,7 +171,8 @@ impl Engine {
     pub fn cycle(&mut self, gate: BirthGate) -> Snapshot {
         let at = Moment::now();
         self.stages.begin();
-        let host = self.host.read();
+        let files = HostFiles::read();
+        let host = self.overview.read(&files);
         self.room.ask(at);
         let mut failures = Vec::new();
         failures.extend(self.process.cycle(at, &mut self.stages));
@@ -187,6 +197,9 @@ impl Engine {
             tracing::warn!("{failure}");
         }
         self.failed_cycles += u64::from(!failures.is_empty());
+        if let Some(host) = &mut self.host {
+            host.cycle(at, &files);
+        }
         self.checks.compare(at, &self.process, &self.tcp);
         self.stages.mark("host");
 
@@ -202,6 +215,10 @@ impl Engine {
         let processes = self.process.rows(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
+        let (host_totals, interfaces, service_pressure) = match &mut self.host {
+            Some(host) => host.rows(self.sequence, gate),
+            None => Default::default(),
+        };
         let connections = self.tcp.connections();
         let members = self.process.members();
         self.stages.mark("snapshot");
@@ -223,6 +240,9 @@ impl Engine {
         Snapshot {
             interval,
             host,
+            host_totals,
+            interfaces,
+            service_pressure,
             peers,
             listeners,
             refused,

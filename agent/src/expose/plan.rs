@@ -157,6 +157,8 @@ mod tests {
         upstreams: budget::UPSTREAMS,
         ports: budget::PORT_USES,
         limits: budget::LIMITS,
+        interfaces: budget::INTERFACES,
+        pressures: budget::SERVICE_PRESSURES,
         askers: budget::ASKERS,
     };
 
@@ -188,6 +190,9 @@ mod tests {
             port_use: Vec::new(),
             dns: Vec::new(),
             limits: Vec::new(),
+            host_totals: None,
+            interfaces: Vec::new(),
+            service_pressure: Vec::new(),
             ..snapshot
         };
         let server = fixture::server();

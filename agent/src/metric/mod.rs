@@ -10,6 +10,7 @@ mod failure;
 mod filesystem;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod host;
 mod limit;
 mod listener;
 mod own;
@@ -30,8 +31,9 @@ use crate::model::Histogram;
 
 pub use dns::{DNS_FAMILIES, DNS_LABELS};
 pub use failure::{FAILURE_FAMILIES, FAILURE_LABELS};
-pub use limit::{LIMIT_FAMILIES, LIMIT_LABELS};
 pub use filesystem::{FILESYSTEM_FAMILIES, FILESYSTEM_LABELS};
+pub use host::{HOST_FAMILIES, INTERFACE_FAMILIES, SERVICE_PRESSURE_FAMILIES};
+pub use limit::{LIMIT_FAMILIES, LIMIT_LABELS};
 pub use listener::{LISTEN_SETTING_FAMILIES, LISTENER_FAMILIES, LISTENER_LABELS};
 pub use own::OWN_FAMILIES;
 pub(crate) use own::program_state;

@@ -6,7 +6,9 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow, Snapshot, UpstreamRow, FilesystemRow,
+    DnsRow, FailureRow, FilesystemRow, HostTotals, InterfaceRow, LimitRow, ListenSettings,
+    ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote,
+    ServerStats, ServicePressureRow, ServiceRow, Snapshot, UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -66,6 +68,9 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<LimitRow>();
     visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();
+    visitor.area::<HostTotals>();
+    visitor.area::<InterfaceRow>();
+    visitor.area::<ServicePressureRow>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();
 }

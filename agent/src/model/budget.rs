@@ -22,3 +22,7 @@ pub const ASKERS: usize = 30;
 pub const EXIT_REASONS: usize = 5;
 /// Limits of each resource.
 pub const LIMITS: usize = 20;
+/// Network interfaces.
+pub const INTERFACES: usize = 16;
+/// Containers and units whose waiting is shown.
+pub const SERVICE_PRESSURES: usize = 20;

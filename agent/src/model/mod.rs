@@ -6,6 +6,7 @@ mod connection;
 mod dns;
 mod filesystem;
 mod histogram;
+mod host;
 mod limit;
 mod listener;
 mod own;
@@ -20,6 +21,10 @@ pub use connection::ConnectionRow;
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
 pub use filesystem::{FilesystemRow, Inodes, Room};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
+pub use host::{
+    CPU_MODES, HostTotals, InterfaceRow, MEMORY_TYPES, Pressure, RESOURCES, STALLS,
+    ServicePressureRow, Traffic,
+};
 pub use limit::{LimitRow, Limited, Resource};
 pub use listener::{
     ListenSettings, ListenerKey, ListenerRates, ListenerRow, RefusedKey, RefusedRow, Saturation,

@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow, FilesystemRow,
+    ConnectionRow, DnsRow, FailureRow, FilesystemRow, HostTotals, InterfaceRow, LimitRow,
+    ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow,
+    ServicePressureRow, ServiceRow, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -17,6 +19,12 @@ pub struct Snapshot {
     pub interval: Duration,
     /// The host as a whole.
     pub host: HostOverview,
+    /// Totals of the host; absent with `--no-host`.
+    pub host_totals: Option<HostTotals>,
+    /// Network interfaces, heaviest first, `other` last.
+    pub interfaces: Vec<InterfaceRow>,
+    /// Time that containers and units lost to waiting, most first, `other` last.
+    pub service_pressure: Vec<ServicePressureRow>,
     /// TCP groups, heaviest first within a direction, `other` last.
     pub peers: Vec<PeerRow>,
     /// Listeners, heaviest first, `other` last.
@@ -57,6 +65,9 @@ impl Snapshot {
             at,
             interval: Duration::ZERO,
             host: HostOverview::default(),
+            host_totals: None,
+            interfaces: Vec::new(),
+            service_pressure: Vec::new(),
             peers: Vec::new(),
             listeners: Vec::new(),
             listen_settings: ListenSettings::default(),

@@ -241,10 +241,23 @@ offsets! {
     FDT_MAX_FDS = "fdtable", "max_fds", 0;
     /// Bitmap of open descriptors.
     FDT_OPEN_FDS = "fdtable", "open_fds", 0;
+    // include/linux/fs.h
+    /// What an open file stands for.
+    FILE_INODE = "file", "f_inode", 0;
+    /// Its type and permissions.
+    INODE_MODE = "inode", "i_mode", 0;
+    /// Its filesystem.
+    INODE_SB = "inode", "i_sb", 0;
+    /// Which kind of filesystem, `*_MAGIC`.
+    SB_MAGIC = "super_block", "s_magic", 0;
+    // include/linux/mm_types.h
     /// Start of the arguments, user address.
     MM_ARG_START = "mm_struct", "arg_start", 0;
     /// End of the arguments, user address.
     MM_ARG_END = "mm_struct", "arg_end", 0;
+    // include/linux/bpf.h
+    /// Which tasks a walk is about: read by no program, a walk over one process needs it (6.1).
+    ITER_TASK = "bpf_iter_aux_info", "task", 0;
     // include/linux/cgroup-defs.h
     /// Cgroup in the v2 hierarchy.
     CSS_SET_DFL_CGRP = "css_set", "dfl_cgrp", 0;

@@ -57,16 +57,16 @@ impl HostStage {
         }
     }
 
-    /// Reads what there is of the host itself.
-    pub fn cycle(&mut self, at: Moment, files: &HostFiles) {
+    /// Reads everything; `cgroups` are those that processes were just found in.
+    pub fn cycle(&mut self, at: Moment, files: &HostFiles, cgroups: &Cgroups) {
         let elapsed = self.last.map(|last| at.since(last));
         self.read_totals(files, elapsed);
         self.read_interfaces(at);
         self.last = Some(at);
+        self.read_services(at, cgroups);
     }
 
-    /// Reads how long those wait that processes were just found in.
-    pub fn read_services(&mut self, at: Moment, cgroups: &Cgroups) {
+    fn read_services(&mut self, at: Moment, cgroups: &Cgroups) {
         for (service, paths) in cgroups.live() {
             let Some(directory) = &paths.v2 else { continue };
             let pressure = pressure::of_cgroup(directory);

@@ -2,26 +2,43 @@
 
 use std::time::Duration;
 
-use super::{options::EngineOptions, part::Part, process::ProcessStage};
+use super::{options::EngineOptions, part::Part, process::ProcessStage, stages::Stages};
 use crate::{
-    aggregate::{DescriptorLimits, ephemeral_ports, fold, listen_backlog, user_threads},
+    aggregate::{
+        DescriptorLimits, FdTypes, ephemeral_ports, filesystem_limits, fold, listen_backlog,
+        user_threads,
+    },
     clock::Moment,
-    collect::limit::{Use, host::HostLimits, threads::ThreadLimits},
+    collect::{
+        limit::{host::HostLimits, threads::ThreadLimits},
+        process::fd_types::FdTypeReader,
+    },
+    kernel::Kernel,
     model::{
-        Budget, LimitRow, Limited, ListenerRow, Lost, MapFill, PortUseRow, Resource, SourceStatus,
-        budget,
+        Budget, FdRow, FilesystemRow, LimitRow, Limited, ListenerRow, Lost, MapFill, PortUseRow,
+        ProgramStatus, SourceStatus, budget,
     },
 };
 
 /// Time per cycle for reading limits of processes.
 const THREADS_BUDGET: Duration = Duration::from_millis(2);
+/// Distance of two passes over descriptors by type.
+const FD_TYPES_EVERY: Duration = Duration::from_secs(60);
+/// Time per cycle for such a pass.
+const FD_TYPES_BUDGET: Duration = Duration::from_millis(3);
 
 /// The part of a cycle that tells how near things are to their limits.
 pub struct LimitStage {
     host: HostLimits,
-    host_use: Vec<(Resource, Use)>,
     threads: ThreadLimits,
     descriptors: DescriptorLimits,
+    fd_reader: FdTypeReader,
+    fd_types: FdTypes,
+    /// When the last pass over descriptors began.
+    passed: Option<Moment>,
+    /// It is under way.
+    passing: bool,
+    fds: Vec<FdRow>,
     rows: Vec<LimitRow>,
     /// Rows of each resource by name.
     budget: usize,
@@ -29,57 +46,110 @@ pub struct LimitStage {
 
 impl LimitStage {
     /// Nothing is known yet.
-    pub fn start(options: &EngineOptions) -> Self {
+    pub fn start(kernel: &Result<Kernel, String>, options: &EngineOptions) -> Self {
         Self {
             host: HostLimits::default(),
-            host_use: Vec::new(),
             threads: ThreadLimits::default(),
             descriptors: DescriptorLimits::default(),
+            fd_reader: FdTypeReader::start(kernel),
+            fd_types: FdTypes::new(budget::FD_TYPES),
+            passed: None,
+            passing: false,
+            fds: Vec::new(),
             rows: Vec::new(),
             budget: options.label_sets(budget::LIMITS),
         }
     }
 
     /// Reads and follows, all processes alive being known.
-    pub fn cycle(&mut self, process: &ProcessStage) {
-        let table = process.table();
-        self.host_use = self.host.read();
+    pub fn cycle(&mut self, process: &ProcessStage, stages: &mut Stages) {
+        let (at, table) = (Moment::now(), process.table());
         let users = table.holders().filter(|holder| holder.uid != 0);
         self.threads
             .read_within(users.map(|holder| holder.id), THREADS_BUDGET);
-        self.rows = self.descriptors.rows(Moment::now(), table);
+        self.rows = self.descriptors.rows(at, table);
         let threads = &self.threads;
         self.rows.extend(user_threads(table, |id| threads.of(id)));
-        let host = self.host_use.iter();
-        self.rows.extend(host.map(|&(resource, used)| LimitRow {
+        let host = self.host.read().into_iter();
+        self.rows.extend(host.map(|(resource, used)| LimitRow {
             resource,
             of: Limited::Host,
             used: used.used,
             limit: used.limit,
             seconds_to_full: None,
         }));
+        stages.mark("limits");
+        self.count_types(at, process);
+        stages.mark("fd_types");
+    }
+
+    fn count_types(&mut self, at: Moment, process: &ProcessStage) {
+        let due = |passed| at.since(passed) >= FD_TYPES_EVERY;
+        if !self.passing && self.passed.is_none_or(due) {
+            self.passed = Some(at);
+            self.passing = true;
+            self.fd_reader.begin(self.fd_types.wanted(process.table()));
+        }
+        if self.passing {
+            let types = &mut self.fd_types;
+            let counted = |id, counts| types.counted(id, counts);
+            if self.fd_reader.work_within(FD_TYPES_BUDGET, counted) {
+                self.passing = false;
+                self.fd_types.turn();
+            }
+        }
+        self.fds = self.fd_types.rows(process.table());
     }
 
     /// All rows, those of what other parts count included.
-    pub fn rows(&mut self, listeners: &[ListenerRow], ports: &[PortUseRow]) -> Vec<LimitRow> {
+    pub fn rows(
+        &mut self,
+        listeners: &[ListenerRow],
+        ports: &[PortUseRow],
+        filesystems: &[FilesystemRow],
+    ) -> Vec<LimitRow> {
         let mut rows = std::mem::take(&mut self.rows);
         rows.extend(listen_backlog(listeners));
         rows.extend(ephemeral_ports(ports));
+        rows.extend(filesystem_limits(filesystems));
         fold(rows, self.budget)
+    }
+
+    /// Descriptors by type.
+    pub fn fds(&mut self) -> Vec<FdRow> {
+        std::mem::take(&mut self.fds)
     }
 }
 
 impl Part for LimitStage {
     fn sources(&self) -> Vec<SourceStatus> {
-        vec![SourceStatus {
-            signal: "limits",
-            source: "procfs",
-            degraded: None,
-        }]
+        let degraded = self.fd_reader.degraded();
+        vec![
+            SourceStatus {
+                signal: "limits",
+                source: "procfs",
+                degraded: None,
+            },
+            SourceStatus {
+                signal: "fd_types",
+                source: match degraded {
+                    None => "bpf_iter_task_file",
+                    Some(_) => "procfs",
+                },
+                degraded: degraded.map(str::to_owned),
+            },
+        ]
+    }
+
+    fn programs(&self) -> Vec<ProgramStatus> {
+        self.fd_reader.programs()
     }
 
     fn lost(&self) -> Vec<Lost> {
-        Vec::new()
+        vec![Lost {
+            what: "fd_types",
+            count: self.fd_reader.failed(),
+        }]
     }
 
     fn maps(&self) -> Vec<MapFill> {

@@ -61,6 +61,19 @@ fn openmetrics_is_the_golden_one() {
     golden("openmetrics.txt", Format::OpenMetrics);
 }
 
+#[test]
+fn services_can_be_left_out() {
+    let told = text(&fixture::small(), Format::Text);
+    assert!(told.contains("service=\"user@1000\"") && told.contains("service=\"other\""));
+    let snapshot = Snapshot {
+        service_label: false,
+        ..fixture::small()
+    };
+    for format in [Format::Text, Format::OpenMetrics] {
+        assert!(!text(&snapshot, format).contains("service=\""));
+    }
+}
+
 type Labels = Vec<(String, String)>;
 
 /// Name, labels and value of one line, by the rules of the text format.

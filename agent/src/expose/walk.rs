@@ -58,10 +58,18 @@ impl<E: Encoder> AreaVisitor for Walk<'_, E> {
         let all = R::rows(self.exposed);
         let rows = || planned.iter().filter_map(|&index| all.get(index));
 
+        // Also of the rows of what is beyond a budget, which have every label.
+        let hidden = match self.exposed.snapshot.service_label {
+            true => None,
+            false => R::LABELS.iter().position(|name| name.ends_with("service")),
+        };
         self.encoder.begin_rows();
         for row in rows() {
             self.values.clear();
             row.label_values(&mut self.values);
+            if let Some(place) = hidden {
+                self.values.hide(place);
+            }
             self.encoder.row(R::LABELS, &self.values);
         }
         for family in R::FAMILIES {

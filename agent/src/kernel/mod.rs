@@ -37,4 +37,4 @@ pub use memory::{give_back, keep_small};
 pub use object::{Hook, Kernel, KernelError, LoadedObject, ObjectSpec, ProgramSpec, RingBytes};
 pub use shared::{SharedSlot, SharedSlots};
 pub use table::Table;
-pub use walker::{Target, WalkError, Walker};
+pub use walker::{Target, WalkError, Walker, open_once};

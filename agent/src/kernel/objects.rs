@@ -292,6 +292,23 @@ pub const DNS: ObjectSpec = ObjectSpec {
     ],
 };
 
+/// Descriptors by type. A kernel that cannot walk those of one process would walk all.
+pub const FDS: ObjectSpec = ObjectSpec {
+    name: "fd",
+    bytes: embedded!("fd"),
+    programs: &[ProgramSpec {
+        name: "fd_types",
+        hook: Hook::Iterator("task_file"),
+        needs: &[
+            "FILE_INODE",
+            "INODE_MODE",
+            "INODE_SB",
+            "SB_MAGIC",
+            "ITER_TASK",
+        ],
+    }],
+};
+
 /// Members without which what is said of a request to a disk would be wrong.
 const REQUEST: &[&str] = &[
     "RQ_QUEUE",
@@ -352,7 +369,7 @@ pub const BLOCK: ObjectSpec = ObjectSpec {
 };
 
 /// All of them.
-pub const ALL: [&ObjectSpec; 6] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &BLOCK];
+pub const ALL: &[&ObjectSpec] = &[&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &FDS, &BLOCK];
 
 #[cfg(test)]
 mod tests {

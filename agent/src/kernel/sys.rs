@@ -8,6 +8,8 @@ use std::{
 
 use hostlens_ebpf::wire::Record;
 
+use super::Target;
+
 const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
 const BPF_MAP_LOOKUP_AND_DELETE_ELEM: libc::c_int = 21;
 const BPF_LINK_CREATE: libc::c_int = 28;
@@ -46,19 +48,17 @@ struct Element {
     flags: u64,
 }
 
-/// `union bpf_iter_link_info`, member `map`.
-#[repr(C)]
-struct IterMapInfo {
-    map_fd: u32,
-    pad: [u32; 3],
-}
+/// `union bpf_iter_link_info`: member `map` has the descriptor first; `task` the ids of a thread
+/// and of a process, then the descriptor of a process.
+type IterInfo = [u32; 4];
 
-/// Links an iterator program, to one map's elements if given.
-pub fn link_iterator(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
-    let info = map.map(|map| IterMapInfo {
-        map_fd: map.as_raw_fd() as u32,
-        pad: [0; 3],
-    });
+/// Links an iterator program to what it is to walk.
+pub fn link_iterator(program: BorrowedFd<'_>, target: Target<'_>) -> io::Result<OwnedFd> {
+    let info: Option<IterInfo> = match target {
+        Target::All => None,
+        Target::Map(map) => Some([map.as_raw_fd() as u32, 0, 0, 0]),
+        Target::Process(pid) => Some([0, pid, 0, 0]),
+    };
     let mut attr = LinkCreate {
         prog_fd: program.as_raw_fd() as u32,
         attach_type: BPF_TRACE_ITER,
@@ -66,7 +66,7 @@ pub fn link_iterator(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io
     };
     if let Some(info) = &info {
         attr.iter_info = std::ptr::from_ref(info) as u64;
-        attr.iter_info_len = size_of::<IterMapInfo>() as u32;
+        attr.iter_info_len = size_of::<IterInfo>() as u32;
     }
     // SAFETY: `attr` and `info` live until the call returns, and the kernel only reads them.
     unsafe { descriptor(BPF_LINK_CREATE, &attr) }

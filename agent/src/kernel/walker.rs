@@ -18,6 +18,8 @@ pub enum Target<'a> {
     All,
     /// The elements of one map.
     Map(BorrowedFd<'a>),
+    /// What one process has (kernels from 6.1 on; older ones take it for everything).
+    Process(u32),
 }
 
 /// Why a walk ended early.
@@ -52,12 +54,8 @@ impl Walker {
     /// # Errors
     /// The kernel refuses the link.
     pub fn link(program: BorrowedFd<'_>, target: Target<'_>) -> io::Result<Self> {
-        let map = match target {
-            Target::All => None,
-            Target::Map(map) => Some(map),
-        };
         Ok(Self {
-            link: sys::link_iterator(program, map)?,
+            link: sys::link_iterator(program, target)?,
             buffer: Vec::new(),
         })
     }
@@ -131,6 +129,15 @@ impl Walker {
             }
         }
     }
+}
+
+/// Opens a walk that is made only once. It goes on by reading, and may be left at any time.
+///
+/// # Errors
+/// The kernel refuses the link, or out of descriptors.
+pub fn open_once(program: BorrowedFd<'_>, target: Target<'_>) -> io::Result<File> {
+    let link = sys::link_iterator(program, target)?;
+    Ok(File::from(sys::open_walk(link.as_fd())?))
 }
 
 /// A read that is repeated if it was interrupted, or came upon a million objects in a row without

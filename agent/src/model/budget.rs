@@ -15,11 +15,17 @@ pub const UPSTREAMS: usize = 100;
 /// Pairs of ends whose local ports are counted.
 pub const PORT_USES: usize = 100;
 /// Filesystems.
-pub const FILESYSTEMS: usize = 50;
+pub const FILESYSTEMS: usize = 32;
+/// Disks: up to eight histograms each.
+pub const DISKS: usize = 16;
+/// Services at disks.
+pub const DISK_SERVICES: usize = 30;
 /// Who asks which resolver.
 pub const ASKERS: usize = 30;
 /// Reasons of ends named in one group of processes; further ones are `other`.
 pub const EXIT_REASONS: usize = 5;
+/// Groups of processes whose descriptors are counted by type.
+pub const FD_TYPES: usize = 20;
 /// Limits of each resource.
 pub const LIMITS: usize = 20;
 /// Network interfaces.

@@ -3,7 +3,9 @@
 
 pub mod budget;
 mod connection;
+mod disk;
 mod dns;
+mod fds;
 mod filesystem;
 mod histogram;
 mod host;
@@ -18,7 +20,9 @@ mod service;
 mod snapshot;
 
 pub use connection::ConnectionRow;
+pub use disk::{BusySeconds, DiskOpRow, DiskRow, DiskUser, DiskVerdict, ServiceDiskRow};
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
+pub use fds::{FdRow, fd_type};
 pub use filesystem::{FilesystemRow, Inodes, Room};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
 pub use host::{

@@ -5,6 +5,7 @@ pub mod block;
 pub mod connect;
 pub mod current;
 pub mod dns;
+pub mod fd;
 pub mod iter;
 pub mod load;
 pub mod shared;

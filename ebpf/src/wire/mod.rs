@@ -6,6 +6,7 @@ mod connect;
 mod counters;
 mod dns;
 mod exec;
+mod fd;
 mod listen;
 mod rtt;
 mod sock;
@@ -19,6 +20,7 @@ pub use connect::{ATTEMPTS, AttemptRecord};
 pub use counters::TaskCounters;
 pub use dns::{DNS_BYTES, DnsRecord, DnsWay};
 pub use exec::{EXEC_ARGS_BYTES, ExecRecord};
+pub use fd::FdType;
 pub use listen::{
     DoorTotals, LISTENERS, ListenElement, ListenRecord, REFUSED, RefusedElement, RefusedKey,
 };

@@ -2,11 +2,13 @@
 //! was read of the host.
 
 mod descriptors;
+mod fd_types;
 #[cfg(test)]
 mod tests;
 mod threads;
 
 pub use descriptors::DescriptorLimits;
+pub use fd_types::FdTypes;
 pub use threads::user_threads;
 
 use crate::model::{LimitRow, Limited, ListenerKey, ListenerRow, PortUseRow, Resource};

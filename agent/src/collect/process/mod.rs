@@ -1,6 +1,7 @@
 //! Processes: what they consume and what they are called.
 
 pub mod bpf;
+pub mod fd_types;
 pub mod fds;
 pub mod memory;
 pub mod names;

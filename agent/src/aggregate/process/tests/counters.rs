@@ -270,7 +270,7 @@ fn a_kill_for_want_of_memory_is_named_and_never_folded() {
         found.map(|exit| exit.1)
     };
     assert_eq!(count(ExitReason::Oom), Some(1));
-    assert_eq!(count(ExitReason::Signal(1)), Some(1));
+    assert_eq!(count(ExitReason::Signal(EXIT_REASONS as u8)), Some(1));
     assert_eq!(count(ExitReason::Signal(9)), None);
     assert_eq!(count(ExitReason::Other), Some(2));
 }

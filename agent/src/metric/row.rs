@@ -6,9 +6,7 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
-    OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats,
-    ServiceDiskRow, ServiceRow, Snapshot, SwapRow, SwapUnattributed, UpstreamRow,
+    DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceDiskRow, ServiceRow, Snapshot, SwapRow, SwapUnattributed, UpstreamRow, HostTotals, InterfaceRow, ServicePressureRow,
 };
 
 /// Everything one exposition shows.
@@ -75,6 +73,9 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<ProcessRow>();
     visitor.area::<SwapRow>();
     visitor.area::<SwapUnattributed>();
+    visitor.area::<HostTotals>();
+    visitor.area::<InterfaceRow>();
+    visitor.area::<ServicePressureRow>();
     visitor.area::<FdRow>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();

@@ -31,3 +31,7 @@ pub const EXIT_REASONS: usize = 5;
 pub const FD_TYPES: usize = 20;
 /// Limits of each resource.
 pub const LIMITS: usize = 20;
+/// Network interfaces.
+pub const INTERFACES: usize = 16;
+/// Containers and units whose waiting is shown.
+pub const SERVICE_PRESSURES: usize = 20;

@@ -9,6 +9,7 @@ mod fds;
 mod filesystem;
 mod histogram;
 mod job;
+mod host;
 mod limit;
 mod listener;
 mod own;
@@ -27,6 +28,10 @@ pub use fds::{FdRow, fd_type};
 pub use filesystem::{FilesystemRow, Inodes, Room};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
 pub use job::{JobKey, JobRow};
+pub use host::{
+    CPU_MODES, HostTotals, InterfaceRow, MEMORY_TYPES, Pressure, RESOURCES, STALLS,
+    ServicePressureRow, Traffic,
+};
 pub use limit::{LimitRow, Limited, Resource};
 pub use listener::{
     ListenSettings, ListenerKey, ListenerRates, ListenerRow, RefusedKey, RefusedRow, Saturation,

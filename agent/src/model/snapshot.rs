@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceDiskRow, ServiceRow, SwapRow, SwapUnattributed, UpstreamRow, JobRow,
+    ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceDiskRow, ServiceRow, SwapRow, SwapUnattributed, UpstreamRow, JobRow, HostTotals, InterfaceRow, ServicePressureRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -17,6 +17,12 @@ pub struct Snapshot {
     pub interval: Duration,
     /// The host as a whole.
     pub host: HostOverview,
+    /// Totals of the host; absent with `--no-host`.
+    pub host_totals: Option<HostTotals>,
+    /// Network interfaces, heaviest first, `other` last.
+    pub interfaces: Vec<InterfaceRow>,
+    /// Time that containers and units lost to waiting, most first, `other` last.
+    pub service_pressure: Vec<ServicePressureRow>,
     /// TCP groups, heaviest first within a direction, `other` last.
     pub peers: Vec<PeerRow>,
     /// Listeners, heaviest first, `other` last.
@@ -73,6 +79,9 @@ impl Snapshot {
             at,
             interval: Duration::ZERO,
             host: HostOverview::default(),
+            host_totals: None,
+            interfaces: Vec::new(),
+            service_pressure: Vec::new(),
             peers: Vec::new(),
             listeners: Vec::new(),
             listen_settings: ListenSettings::default(),

@@ -16,6 +16,7 @@ mod hold;
 mod net;
 mod puppet;
 mod requests;
+mod queue;
 mod serve;
 mod storm;
 
@@ -63,6 +64,8 @@ enum Work {
     Calibrate { millis: u64 },
     /// Burn on several threads, some of which end early.
     Threads(cpu::Threads),
+    /// Burn on several threads that share one CPU; prints how long they waited, then holds.
+    Queue(queue::Queue),
     /// Burn, then exec another program with the same number of rounds to burn.
     Exec { rounds: u64, program: PathBuf },
     /// Start short-lived children at a steady rate; prints what they used.
@@ -101,6 +104,7 @@ fn main() {
         Work::Burn { rounds } => cpu::burn(rounds),
         Work::Calibrate { millis } => println!("{}", cpu::calibrate(millis)),
         Work::Threads(work) => work.run(),
+        Work::Queue(work) => work.run(),
         Work::Exec { rounds, program } => cpu::burn_and_exec(rounds, &program),
         Work::Storm(work) => work.run(),
         Work::Bomb { children, rounds } => storm::bomb(children, rounds),

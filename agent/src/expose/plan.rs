@@ -147,7 +147,7 @@ mod tests {
     };
 
     /// Position of the processes among the areas.
-    const PROCESSES: usize = 10;
+    const PROCESSES: usize = 11;
     /// What is named by default.
     const BUDGETS: Sizes = Sizes {
         listeners: budget::LISTENERS,
@@ -159,6 +159,7 @@ mod tests {
         limits: budget::LIMITS,
         fds: budget::FD_TYPES,
         askers: budget::ASKERS,
+        filesystems: budget::FILESYSTEMS,
     };
 
     #[test]
@@ -190,6 +191,7 @@ mod tests {
             dns: Vec::new(),
             limits: Vec::new(),
             fds: Vec::new(),
+            filesystems: Vec::new(),
             ..snapshot
         };
         let server = fixture::server();
@@ -228,8 +230,8 @@ mod tests {
         };
         let least = plan(exposed, 0);
         // Peers, listeners, their settings, both directions of services, failures, refusals,
-        // pools, ports, names, limits, processes, descriptors, the agent, its server.
-        let stays: [&[usize]; 14] = [
+        // pools, ports, names, limits, filesystems, processes, descriptors, the agent, its server.
+        let stays: [&[usize]; 15] = [
             &[],
             &[4],
             &[0],
@@ -242,11 +244,15 @@ mod tests {
             &[1],
             &[],
             &[],
+            &[],
             &[0],
             &[0],
         ];
         assert_eq!(least.rows, stays);
-        assert_eq!(least.rows_dropped, 6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 1);
+        assert_eq!(
+            least.rows_dropped,
+            6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 1 + 4
+        );
     }
 
     /// Budgets by default, all of them used up at once, each value present.

@@ -15,7 +15,7 @@ pub const UPSTREAMS: usize = 100;
 /// Pairs of ends whose local ports are counted.
 pub const PORT_USES: usize = 100;
 /// Filesystems.
-pub const FILESYSTEMS: usize = 50;
+pub const FILESYSTEMS: usize = 32;
 /// Who asks which resolver.
 pub const ASKERS: usize = 30;
 /// Reasons of ends named in one group of processes; further ones are `other`.

@@ -5,7 +5,10 @@ use std::fmt::Write;
 use crate::model::{ListenerKey, OTHER, RefusedKey, ServiceKey, Snapshot};
 
 use super::{
-    columns::View,
+    columns::{
+        View,
+        filesystem::{NEARLY_FULL, SOON},
+    },
     human::{self, Unit},
     text,
     value::{Value, printable},
@@ -17,14 +20,15 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert(String);
 
-/// Saturated listeners, reconnect storms, ports that refuse where somebody listened lately, and
-/// local ports that run out. Empty if all is well.
+/// Saturated listeners, reconnect storms, ports that refuse where somebody listened lately, local
+/// ports that run out, and filesystems that hang or run full. Empty if all is well.
 pub fn alerts(snapshot: &Snapshot) -> Vec<Alert> {
     let kinds = [
         (saturated(snapshot), View::Listeners),
         (storms(snapshot), View::Services),
         (refusals(snapshot), View::Listeners),
         (ports(snapshot), View::Ports),
+        (filesystems(snapshot), View::Filesystems),
     ];
     let alerts = kinds.into_iter().filter_map(|(found, view)| {
         let more = match found.len() {
@@ -32,7 +36,7 @@ pub fn alerts(snapshot: &Snapshot) -> Vec<Alert> {
             many => format!(" (+{})", many - 1),
         };
         let first = found.into_iter().next()?;
-        let key = view.index() + 1;
+        let key = view.key();
         Some(Alert(format!("{first}{more} [{key}]")))
     });
     alerts.collect()
@@ -118,6 +122,23 @@ fn ports(snapshot: &Snapshot) -> Vec<String> {
     .collect()
 }
 
+fn filesystems(snapshot: &Snapshot) -> Vec<String> {
+    let rows = snapshot.filesystems.iter().filter_map(|row| {
+        let place = printable(&row.mountpoint);
+        if row.hung == Some(true) {
+            return Some(format!("hung: {place}"));
+        }
+        if let Some(left) = row.to_full().filter(|left| *left < SOON) {
+            let left = human::format(left, Unit::Span);
+            return Some(format!("full in {left}: {place}"));
+        }
+        let ratio = row.ratio().filter(|ratio| *ratio >= NEARLY_FULL)?;
+        let percent = human::format(ratio * 100.0, Unit::Percent);
+        Some(format!("{percent}% full: {place}"))
+    });
+    rows.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,22 +150,24 @@ mod tests {
         snapshot.services[3].rates.storm = true;
         snapshot.services[3].rates.opened = 120.0;
         snapshot.refused[0].rate = 3.0;
+        snapshot.filesystems.remove(0);
         let mut other = snapshot.listeners[0].clone();
         other.key = ListenerKey::Folded;
         snapshot.listeners.push(other);
         let alerts = alerts(&snapshot);
         let wide = "gunicorn *:8080 workers_busy (+1) [4]  storm: consumer :5672 120/s [5]  \
-                    refused: beam.smp *:5672 [4]  ports 97.4%: 10.0.0.7:5432 [8]";
+                    refused: beam.smp *:5672 [4]  ports 97.4%: 10.0.0.7:5432 [8]  \
+                    full in 42m40s: /var/lib/postgresql [f]";
         assert_eq!(line(&alerts, wide.len(), "~"), wide);
         assert_eq!(
             line(&alerts, 80, "~"),
-            "gunicorn *:8080 workers_busy (+1) [4]  storm: consumer :5672 120/s [5]  +2"
+            "gunicorn *:8080 workers_busy (+1) [4]  storm: consumer :5672 120/s [5]  +3"
         );
         assert_eq!(
             line(&alerts, 60, "~"),
-            "gunicorn *:8080 workers_busy (+1) [4]  +3"
+            "gunicorn *:8080 workers_busy (+1) [4]  +4"
         );
-        for cells in 0..150 {
+        for cells in 0..190 {
             assert!(line(&alerts, cells, "~").len() <= cells);
         }
     }

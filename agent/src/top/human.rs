@@ -19,6 +19,8 @@ pub enum Unit {
     State,
     /// A latency; the value is in seconds.
     Latency,
+    /// A time yet to pass; the value is in seconds.
+    Span,
     /// Consumed CPU time; the value is in seconds.
     CpuTime,
 }
@@ -40,6 +42,7 @@ pub fn format(value: f64, unit: Unit) -> String {
         Unit::PerSecond => per_second(value),
         Unit::Factor => three_digits(value),
         Unit::Latency => latency(value),
+        Unit::Span => span(value),
         Unit::CpuTime => cpu_time(value),
     }
 }
@@ -104,6 +107,21 @@ fn cpu_time(seconds: f64) -> String {
         format!("{hours}h{:02}m", minutes % 60)
     } else {
         format!("{}d{:02}h", hours / 24, hours % 24)
+    }
+}
+
+/// `0s`, `41s`, `12m30s`, `3h07m`, `12d04h`.
+fn span(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    if minutes == 0 {
+        format!("{seconds}s")
+    } else if hours == 0 {
+        format!("{minutes}m{:02}s", seconds % 60)
+    } else if days == 0 {
+        format!("{hours}h{:02}m", minutes % 60)
+    } else {
+        format!("{days}d{:02}h", hours % 24)
     }
 }
 

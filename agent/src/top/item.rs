@@ -5,8 +5,8 @@ use std::{net::IpAddr, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    ConnectionRow, DnsKey, DnsRow, FailureKey, FailureRow, ListenerKey, ListenerRow, MemberRow,
-    Owner, PeerKey, PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, ServiceKey,
+    ConnectionRow, DnsKey, DnsRow, FailureKey, FailureRow, FilesystemRow, ListenerKey, ListenerRow,
+    MemberRow, Owner, PeerKey, PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, ServiceKey,
     ServiceRow, Snapshot, UpstreamRow,
 };
 
@@ -35,6 +35,8 @@ pub enum Item<'a> {
     Ports(&'a PortUseRow),
     /// Lookups of names.
     Dns(&'a DnsRow),
+    /// A filesystem.
+    Filesystem(&'a FilesystemRow),
 }
 
 /// Identity of an [`Item`].
@@ -62,6 +64,8 @@ pub enum RowKey {
     Ports(Option<(IpAddr, IpAddr)>, u16, u32),
     /// Lookups.
     Dns(DnsKey),
+    /// Where a filesystem is mounted, and what is.
+    Filesystem(Arc<str>, Arc<str>),
 }
 
 impl<'a> Item<'a> {
@@ -92,6 +96,7 @@ impl<'a> Item<'a> {
             Self::Upstream(row) => RowKey::Upstream(row.owner.clone(), row.remote_port),
             Self::Ports(row) => RowKey::Ports(row.ends, row.remote_port, row.netns),
             Self::Dns(row) => RowKey::Dns(row.key.clone()),
+            Self::Filesystem(row) => RowKey::Filesystem(row.mountpoint.clone(), row.device.clone()),
         }
     }
 
@@ -117,7 +122,7 @@ impl<'a> Item<'a> {
             Self::Upstream(row) => row.owner.is_none(),
             Self::Ports(row) => row.ends.is_none(),
             Self::Dns(row) => row.key == DnsKey::Folded,
-            Self::Member(..) | Self::Connection(_) => false,
+            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => false,
         }
     }
 
@@ -147,7 +152,7 @@ impl<'a> Item<'a> {
             Self::Service(row) => row.live || row.rates.opened > 0.0 || row.rates.closed > 0.0,
             // What failed a while ago may be what one looks for.
             Self::Failure(_) | Self::Upstream(_) | Self::Ports(_) | Self::Dns(_) => true,
-            Self::Member(..) | Self::Connection(_) => true,
+            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => true,
         }
     }
 }

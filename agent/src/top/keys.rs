@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::state::Mode;
+use super::{columns::View, state::Mode};
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,8 @@ pub enum Action {
 
 /// Keys and what they do, for the help screen.
 pub const HELP: &[(&str, &str)] = &[
-    ("1 to 9  F2  Tab", "view, in the order of the tabs"),
+    ("1 to 9  f", "view, as the tabs say"),
+    ("F2  Tab", "next view"),
     (
         "Arrows PgUp PgDn",
         "select a line; it is followed when it moves",
@@ -112,7 +113,6 @@ fn list(code: KeyCode) -> Option<Action> {
     Some(match code {
         KeyCode::Char('q') | KeyCode::F(10) => Action::Quit,
         KeyCode::Char('?' | 'h') | KeyCode::F(1) => Action::Help,
-        KeyCode::Char(digit @ '1'..='9') => Action::View(usize::from(digit as u8 - b'1')),
         KeyCode::F(2) | KeyCode::Tab => Action::NextView,
         KeyCode::BackTab => Action::PreviousView,
         KeyCode::Char('/' | '\\') | KeyCode::F(3 | 4) => Action::Filter,
@@ -128,6 +128,7 @@ fn list(code: KeyCode) -> Option<Action> {
         KeyCode::Char('p') => Action::Expand,
         KeyCode::Char(' ' | 'Z') => Action::Pause,
         KeyCode::Esc => Action::Close,
+        KeyCode::Char(key) => Action::View(View::of_key(key)?.index()),
         _ => return None,
     })
 }

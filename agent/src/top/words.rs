@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::model::{
-    AbortCause, CloseReason, ConnectError, DnsRow, FailureKey, FailureRow, Heaviest, ListenerRow,
-    PortUseRow, RefusedKey, RefusedRow, ServiceRow, Snapshot, UpstreamRow,
+    AbortCause, CloseReason, ConnectError, DnsRow, FailureKey, FailureRow, FilesystemRow, Heaviest,
+    ListenerRow, PortUseRow, RefusedKey, RefusedRow, ServiceRow, Snapshot, UpstreamRow,
 };
 
 use super::{
@@ -29,6 +29,7 @@ pub fn of(item: Item<'_>, snapshot: &Snapshot) -> Option<String> {
         Item::Upstream(row) => upstream(row),
         Item::Ports(row) => ports(row),
         Item::Dns(row) => names(row),
+        Item::Filesystem(row) => filesystem(row),
         _ => None,
     }
 }
@@ -233,6 +234,32 @@ fn names(row: &DnsRow) -> Option<String> {
         .map(|failed| format!("{} ({})", printable(&failed.name), failed.outcome))
         .collect();
     (!names.is_empty()).then(|| format!("Failed last: {}.", names.join(", ")))
+}
+
+fn filesystem(row: &FilesystemRow) -> Option<String> {
+    if row.hung == Some(true) {
+        return Some(
+            "Does not answer: whoever touches it hangs too. Is its server or device there? If it \
+             will not come back: umount -f, or umount -l."
+                .into(),
+        );
+    }
+    let room = row.room.filter(|_| !row.read_only)?;
+    let mut words = String::new();
+    if let (Some(growth), Some(left)) = (row.growth, row.bytes_to_full) {
+        let left = human::format(left, Unit::Span);
+        let _ = write!(words, "Full in {left} at {} a second. ", bytes(growth));
+    }
+    if let Some(left) = row.inodes_to_full {
+        let left = human::format(left, Unit::Span);
+        let _ = write!(words, "No inode left in {left}: many small files. ");
+    }
+    let reserved = room.size.saturating_sub(room.usable());
+    if reserved > 0 {
+        let _ = write!(words, "{} are reserved for root.", bytes(reserved as f64));
+    }
+    let words = words.trim_end().to_owned();
+    (!words.is_empty()).then_some(words)
 }
 
 /// `41 s`, `12 min`, `3 h`.

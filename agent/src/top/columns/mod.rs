@@ -4,6 +4,7 @@
 mod connection;
 mod dns;
 mod failure;
+pub(super) mod filesystem;
 mod listener;
 mod peer;
 mod port_use;
@@ -40,6 +41,8 @@ pub enum View {
     Ports,
     /// Name resolution.
     Dns,
+    /// Filesystems: how full, how soon full, what hangs.
+    Filesystems,
 }
 
 /// A view: what it lists and in which columns.
@@ -111,7 +114,7 @@ pub enum Shade {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Processes,
         Self::Peers,
         Self::Connections,
@@ -121,6 +124,7 @@ impl View {
         Self::Upstreams,
         Self::Ports,
         Self::Dns,
+        Self::Filesystems,
     ];
 
     /// The table of this view.
@@ -135,7 +139,29 @@ impl View {
             Self::Upstreams => &upstream::TABLE,
             Self::Ports => &port_use::TABLE,
             Self::Dns => &dns::TABLE,
+            Self::Filesystems => &filesystem::TABLE,
         }
+    }
+
+    /// The key that shows it.
+    pub fn key(self) -> char {
+        match self {
+            Self::Processes => '1',
+            Self::Peers => '2',
+            Self::Connections => '3',
+            Self::Listeners => '4',
+            Self::Services => '5',
+            Self::Failures => '6',
+            Self::Upstreams => '7',
+            Self::Ports => '8',
+            Self::Dns => '9',
+            Self::Filesystems => 'f',
+        }
+    }
+
+    /// The view that this key shows.
+    pub fn of_key(key: char) -> Option<Self> {
+        Self::ALL.into_iter().find(|view| view.key() == key)
     }
 
     /// Position in [`Self::ALL`].
@@ -172,6 +198,7 @@ mod tests {
     fn tables_are_sound() {
         for (index, view) in View::ALL.into_iter().enumerate() {
             assert_eq!(view.index(), index);
+            assert_eq!(View::of_key(view.key()), Some(view));
             let table = view.table();
             assert!(table.position(table.sort).is_some());
             for id in table.tracked {

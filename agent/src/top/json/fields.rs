@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     dns::Dns,
     door::{Listener, Refused, Settings},
+    filesystem::Filesystem,
     lives::{Failure, Service},
     pools::{Ports, Upstream},
 };
@@ -33,6 +34,7 @@ pub struct Document<'a> {
     pub upstreams: Vec<Upstream<'a>>,
     pub ports: Vec<Ports>,
     pub dns: Vec<Dns<'a>>,
+    pub filesystems: Vec<Filesystem<'a>>,
     pub sources: Vec<Source<'a>>,
 }
 

@@ -3,6 +3,7 @@
 mod dns;
 mod door;
 mod fields;
+mod filesystem;
 mod lives;
 mod pools;
 mod records;
@@ -37,6 +38,7 @@ struct Lists<'a> {
     upstreams: Vec<Item<'a>>,
     ports: Vec<Item<'a>>,
     dns: Vec<Item<'a>>,
+    filesystems: Vec<Item<'a>>,
 }
 
 impl<'a> Lists<'a> {
@@ -68,6 +70,7 @@ impl<'a> Lists<'a> {
             upstreams: list(View::Upstreams),
             ports: list(View::Ports),
             dns: list(View::Dns),
+            filesystems: list(View::Filesystems),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::{
         Connection, Document, Exits, Member, MemoryBytes, Overview, Peer, Process, Quantiles,
         Source, States,
     },
+    filesystem::Filesystem,
     lives::{Failure, Service},
     pools::{Ports, Upstream},
 };
@@ -73,6 +74,10 @@ impl<'a> Document<'a> {
             }),
             dns: convert(&lists.dns, |item| match item {
                 Item::Dns(row) => Some(Dns::new(row)),
+                _ => None,
+            }),
+            filesystems: convert(&lists.filesystems, |item| match item {
+                Item::Filesystem(row) => Some(Filesystem::new(row)),
                 _ => None,
             }),
             sources: snapshot.own.sources.iter().map(Source::new).collect(),

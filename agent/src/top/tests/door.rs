@@ -6,7 +6,10 @@ use std::net::IpAddr;
 use hostlens_ebpf::wire::Direction;
 
 use crate::{
-    metric::fixture::door::{bound, listener, names, owner, serves, service},
+    metric::fixture::{
+        door::{bound, listener, names, owner, serves, service},
+        filesystem::filesystems,
+    },
     model::*,
 };
 
@@ -279,6 +282,7 @@ pub fn busy(snapshot: Snapshot) -> Snapshot {
         upstreams: upstreams(),
         port_use: port_use(),
         dns: dns(),
+        filesystems: filesystems(),
         ..snapshot
     }
 }

@@ -45,7 +45,7 @@ fn equal_lines_keep_their_order() {
 fn every_column_sorts_both_ways() {
     for view in View::ALL {
         let mut session = session();
-        session.keys(&(view.index() + 1).to_string());
+        session.keys(&view.key().to_string());
         let all = session.names().len();
         for _ in view.table().columns {
             session.keys(">");
@@ -115,9 +115,10 @@ fn views_by_number_tab_and_f2() {
         (KeyCode::Tab, View::Connections),
         (KeyCode::F(2), View::Listeners),
         (KeyCode::Char('9'), View::Dns),
+        (KeyCode::Char('f'), View::Filesystems),
         (KeyCode::Tab, View::Processes),
-        (KeyCode::BackTab, View::Dns),
-        (KeyCode::Char('0'), View::Dns),
+        (KeyCode::BackTab, View::Filesystems),
+        (KeyCode::Char('x'), View::Filesystems),
         (KeyCode::Char('1'), View::Processes),
     ] {
         session.press(code);

@@ -19,7 +19,7 @@ fn each_view_at_three_sizes() {
     for (width, height) in [(80, 24), (40, 10), (200, 50)] {
         for view in View::ALL {
             let mut session = Session::new(fixture::host(), width, height);
-            session.keys(&(view.index() + 1).to_string());
+            session.keys(&view.key().to_string());
             let name = view.table().title.to_lowercase();
             check(&format!("{name}_{width}x{height}.txt"), &session.text());
         }

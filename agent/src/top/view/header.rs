@@ -72,7 +72,7 @@ enum Naming {
 
 impl Naming {
     fn tab(self, view: View, current: bool) -> String {
-        let key = view.index() + 1;
+        let key = view.key();
         let table = view.table();
         match self {
             Self::Title => format!(" {key} {} ", table.title),

@@ -5,9 +5,9 @@ use std::{net::IpAddr, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    ConnectionRow, DnsKey, DnsRow, FailureKey, FailureRow, FilesystemRow, ListenerKey, ListenerRow,
-    MemberRow, Owner, PeerKey, PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, ServiceKey,
-    ServiceRow, Snapshot, UpstreamRow,
+    ConnectionRow, DnsKey, DnsRow, FailureKey, FailureRow, FilesystemRow, LimitRow, Limited,
+    ListenerKey, ListenerRow, MemberRow, Owner, PeerKey, PeerRow, PortUseRow, ProcessRow,
+    RefusedKey, RefusedRow, Resource, ServiceKey, ServiceRow, Snapshot, UpstreamRow,
 };
 
 /// Something a line shows.
@@ -37,6 +37,8 @@ pub enum Item<'a> {
     Dns(&'a DnsRow),
     /// A filesystem.
     Filesystem(&'a FilesystemRow),
+    /// A limit.
+    Limit(&'a LimitRow),
 }
 
 /// Identity of an [`Item`].
@@ -66,6 +68,8 @@ pub enum RowKey {
     Dns(DnsKey),
     /// Where a filesystem is mounted, and what is.
     Filesystem(Arc<str>, Arc<str>),
+    /// Of what, and whose.
+    Limit(Resource, Limited),
 }
 
 impl<'a> Item<'a> {
@@ -96,6 +100,7 @@ impl<'a> Item<'a> {
             Self::Upstream(row) => RowKey::Upstream(row.owner.clone(), row.remote_port),
             Self::Ports(row) => RowKey::Ports(row.ends, row.remote_port, row.netns),
             Self::Dns(row) => RowKey::Dns(row.key.clone()),
+            Self::Limit(row) => RowKey::Limit(row.resource, row.of.clone()),
             Self::Filesystem(row) => RowKey::Filesystem(row.mountpoint.clone(), row.device.clone()),
         }
     }
@@ -122,6 +127,7 @@ impl<'a> Item<'a> {
             Self::Upstream(row) => row.owner.is_none(),
             Self::Ports(row) => row.ends.is_none(),
             Self::Dns(row) => row.key == DnsKey::Folded,
+            Self::Limit(row) => row.of == Limited::Folded,
             Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => false,
         }
     }
@@ -152,7 +158,7 @@ impl<'a> Item<'a> {
             Self::Service(row) => row.live || row.rates.opened > 0.0 || row.rates.closed > 0.0,
             // What failed a while ago may be what one looks for.
             Self::Failure(_) | Self::Upstream(_) | Self::Ports(_) | Self::Dns(_) => true,
-            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => true,
+            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Limit(_) => true,
         }
     }
 }

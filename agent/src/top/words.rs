@@ -1,5 +1,7 @@
 //! What a line means, in words: what happens, and what to do about it.
 
+mod limit;
+
 use std::fmt::Write;
 
 use crate::model::{
@@ -30,6 +32,7 @@ pub fn of(item: Item<'_>, snapshot: &Snapshot) -> Option<String> {
         Item::Ports(row) => ports(row),
         Item::Dns(row) => names(row),
         Item::Filesystem(row) => filesystem(row),
+        Item::Limit(row) => Some(limit::words(row, snapshot)),
         _ => None,
     }
 }

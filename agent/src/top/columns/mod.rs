@@ -5,6 +5,7 @@ mod connection;
 mod dns;
 mod failure;
 pub(super) mod filesystem;
+pub(super) mod limit;
 mod listener;
 mod peer;
 mod port_use;
@@ -43,6 +44,8 @@ pub enum View {
     Dns,
     /// Filesystems: how full, how soon full, what hangs.
     Filesystems,
+    /// What can run out: descriptors, threads, memory, ports, …
+    Limits,
 }
 
 /// A view: what it lists and in which columns.
@@ -114,7 +117,7 @@ pub enum Shade {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Processes,
         Self::Peers,
         Self::Connections,
@@ -125,6 +128,7 @@ impl View {
         Self::Ports,
         Self::Dns,
         Self::Filesystems,
+        Self::Limits,
     ];
 
     /// The table of this view.
@@ -140,6 +144,7 @@ impl View {
             Self::Ports => &port_use::TABLE,
             Self::Dns => &dns::TABLE,
             Self::Filesystems => &filesystem::TABLE,
+            Self::Limits => &limit::TABLE,
         }
     }
 
@@ -156,6 +161,7 @@ impl View {
             Self::Ports => '8',
             Self::Dns => '9',
             Self::Filesystems => 'f',
+            Self::Limits => 'l',
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
     dns::Dns,
     door::{Listener, Refused, Settings},
     filesystem::Filesystem,
+    limit::{Fds, Limit},
     lives::{Failure, Service},
     pools::{Ports, Upstream},
 };
@@ -35,6 +36,8 @@ pub struct Document<'a> {
     pub ports: Vec<Ports>,
     pub dns: Vec<Dns<'a>>,
     pub filesystems: Vec<Filesystem<'a>>,
+    pub limits: Vec<Limit<'a>>,
+    pub fds: Vec<Fds<'a>>,
     pub sources: Vec<Source<'a>>,
 }
 

@@ -4,6 +4,7 @@ mod dns;
 mod door;
 mod fields;
 mod filesystem;
+mod limit;
 mod lives;
 mod pools;
 mod records;
@@ -39,6 +40,7 @@ struct Lists<'a> {
     ports: Vec<Item<'a>>,
     dns: Vec<Item<'a>>,
     filesystems: Vec<Item<'a>>,
+    limits: Vec<Item<'a>>,
 }
 
 impl<'a> Lists<'a> {
@@ -71,6 +73,7 @@ impl<'a> Lists<'a> {
             ports: list(View::Ports),
             dns: list(View::Dns),
             filesystems: list(View::Filesystems),
+            limits: list(View::Limits),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     metric::fixture::{
         door::{bound, listener, names, owner, serves, service},
         filesystem::filesystems,
+        limit,
     },
     model::*,
 };
@@ -283,6 +284,8 @@ pub fn busy(snapshot: Snapshot) -> Snapshot {
         port_use: port_use(),
         dns: dns(),
         filesystems: filesystems(),
+        limits: limit::small(),
+        fds: limit::fds(1),
         ..snapshot
     }
 }

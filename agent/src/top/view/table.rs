@@ -143,6 +143,7 @@ fn empty(scene: &Scene<'_>) -> &'static str {
         View::Upstreams => "no pool of two peers or more in the last minute",
         View::Ports => "no local port range in use to speak of",
         View::Filesystems => "no filesystem with room of its own",
+        View::Limits => "no limit seen",
         View::Dns => "no lookups seen; they are watched with --dns only",
     }
 }

@@ -122,6 +122,12 @@ impl Start {
         self
     }
 
+    /// Shows this as its command line in front of its arguments.
+    pub fn titled(mut self, title: &str) -> Self {
+        self.command.arg0(title);
+        self
+    }
+
     /// Runs inside a namespace.
     pub fn within(mut self, namespace: &Netns) -> Self {
         namespace.enter(&mut self.command);

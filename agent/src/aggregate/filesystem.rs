@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     collect::filesystem::{Answer, Reading},
-    model::{Budget, FilesystemRow},
+    model::{Budget, FilesystemRow, LimitRow, Limited, Resource},
 };
 
 use super::fit::Trend;
@@ -83,6 +83,33 @@ impl FilesystemTable {
             evictions: 0,
         }
     }
+}
+
+/// The limits of filesystems: bytes and inodes of those that can be written.
+pub fn filesystem_limits(rows: &[FilesystemRow]) -> impl Iterator<Item = LimitRow> {
+    rows.iter().filter(|row| !row.read_only).flat_map(|row| {
+        let of = || Limited::Filesystem {
+            device: Arc::clone(&row.device),
+            mountpoint: Arc::clone(&row.mountpoint),
+            fstype: Arc::clone(&row.fstype),
+        };
+        let bytes = row.room.map(|room| LimitRow {
+            resource: Resource::FilesystemBytes,
+            of: of(),
+            used: room.used(),
+            limit: room.usable(),
+            seconds_to_full: row.bytes_to_full,
+        });
+        let inodes = row.room.and_then(|room| room.inodes);
+        let inodes = inodes.map(|inodes| LimitRow {
+            resource: Resource::FilesystemInodes,
+            of: of(),
+            used: inodes.used(),
+            limit: inodes.total,
+            seconds_to_full: row.inodes_to_full,
+        });
+        bytes.into_iter().chain(inodes)
+    })
 }
 
 impl Past {
@@ -168,6 +195,11 @@ mod tests {
         assert_eq!(row.inodes_to_full, None, "none are taken");
         assert_eq!(row.to_full(), row.bytes_to_full);
         assert_eq!(row.ratio(), Some(0.5), "inodes are fuller");
+        let limits: Vec<_> = filesystem_limits(table.rows()).collect();
+        assert_eq!(limits.len(), 2);
+        assert_eq!((limits[0].used, limits[0].limit), (290, 900));
+        assert_eq!(limits[0].seconds_to_full, row.bytes_to_full);
+        assert_eq!((limits[1].used, limits[1].limit), (50, 100));
         table.update(1000 * SECOND, [reading("/data", used(900))].into_iter());
         assert_eq!(table.rows()[0].to_full(), Some(0.0));
     }
@@ -199,6 +231,7 @@ mod tests {
         table.update(SECOND, [image].into_iter());
         let row = &table.rows()[0];
         assert!(row.room.is_some() && row.ratio().is_none() && row.to_full().is_none());
+        assert_eq!(filesystem_limits(table.rows()).count(), 0);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! ```
 
 mod birth;
+mod disk;
 mod dns;
 mod ended;
 mod filesystem;
@@ -25,8 +26,9 @@ mod store;
 mod tcp;
 mod window;
 
+pub use disk::{DiskConfig, DiskTable};
 pub use dns::{DnsConfig, DnsTable};
-pub use filesystem::FilesystemTable;
+pub use filesystem::{FilesystemTable, filesystem_limits};
 pub use fit::Trend;
 pub use limit::{DescriptorLimits, FdTypes, ephemeral_ports, fold, listen_backlog, user_threads};
 pub use listener::{ListenerConfig, ListenerTable};

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::values;
+use super::values::{self, Switch};
 use crate::{
     aggregate::{Networks, OwnNetwork},
     config::{ConfigError, LiveConfig},
@@ -71,6 +71,17 @@ pub struct CollectOptions {
     #[arg(long)]
     pub tcp_process_label: bool,
 
+    /// Tell owners apart by the container or systemd unit they belong to: label "service" on all
+    /// families of processes and listeners
+    #[arg(
+        long,
+        value_enum,
+        default_value = "on",
+        value_name = "on|off",
+        hide_possible_values = true
+    )]
+    pub service_label: Switch,
+
     /// Size of each ring buffer, bytes
     #[arg(long, value_name = "BYTES", value_parser = values::ring_bytes, hide = true)]
     pub ring_bytes: Option<u32>,
@@ -97,6 +108,7 @@ impl CollectOptions {
             retention: Duration::from_secs(15 * 60),
             ring_bytes: self.ring_bytes,
             tcp_process_label: self.tcp_process_label,
+            service_label: self.service_label == Switch::On,
             details,
         })
     }

@@ -2,6 +2,15 @@
 
 use std::time::Duration;
 
+/// The value of a flag that switches something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// Yes
+    On,
+    /// No
+    Off,
+}
+
 /// `5s`, `500ms`, `15m`, `1h`, or a number of seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text

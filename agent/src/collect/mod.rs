@@ -3,6 +3,7 @@
 
 pub mod cgroup;
 pub mod connect;
+pub mod disk;
 pub mod dns;
 pub mod filesystem;
 pub mod host;
@@ -69,4 +70,6 @@ pub trait Names {
     }
     /// Name of a user id.
     fn user(&mut self, uid: u32) -> std::sync::Arc<str>;
+    /// Container or unit; empty if it belongs to neither. Also asked once it is in another cgroup.
+    fn service(&mut self, record: &TaskRecord) -> std::sync::Arc<str>;
 }

@@ -22,6 +22,8 @@ struct Base {
     cpu: Option<(u64, u64)>,
     /// By namespace: our retransmits and the kernel's.
     retransmits: FxHashMap<u32, (u64, u64)>,
+    /// Bytes read and written: as programs saw them and as the kernel counted them.
+    disk: Option<(u64, u64)>,
 }
 
 /// The comparisons.
@@ -33,7 +35,13 @@ pub struct CrossChecks {
 
 impl CrossChecks {
     /// Compares if a stretch is over.
-    pub fn compare(&mut self, at: Moment, process: &ProcessStage, tcp: &TcpStage) {
+    pub fn compare(
+        &mut self,
+        at: Moment,
+        process: &ProcessStage,
+        tcp: &TcpStage,
+        disk: Option<(u64, u64)>,
+    ) {
         let due = match &self.base {
             None => true,
             Some(base) => {
@@ -52,6 +60,7 @@ impl CrossChecks {
             at,
             cpu: totals::busy_cpu_ns().map(|kernel| (process.table().cpu_total_ns(), kernel)),
             retransmits: retransmits(tcp),
+            disk,
         };
         if let Some(base) = &self.base {
             self.results = differences(base, &now);
@@ -84,6 +93,13 @@ fn differences(before: &Base, after: &Base) -> Vec<CrossCheck> {
             signal: "cpu",
             ours: after.0.saturating_sub(before.0) as f64 / 1e9,
             kernel: after.1.saturating_sub(before.1) as f64 / 1e9,
+        });
+    }
+    if let (Some(before), Some(after)) = (before.disk, after.disk) {
+        checks.push(CrossCheck {
+            signal: "disk",
+            ours: after.0.saturating_sub(before.0) as f64,
+            kernel: after.1.saturating_sub(before.1) as f64,
         });
     }
     let mut sums = None;

@@ -3,6 +3,7 @@
 
 mod connect;
 mod cross_check;
+mod disk;
 mod dns;
 mod door;
 mod limit;
@@ -33,6 +34,7 @@ pub use options::{EbpfMode, EngineOptions, RttSource};
 pub use runner::{Gate, Runner};
 
 use cross_check::CrossChecks;
+use disk::DiskStage;
 use dns::DnsStage;
 use door::DoorStage;
 use limit::LimitStage;
@@ -47,6 +49,7 @@ use tcp::TcpStage;
 pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
+    disks: DiskStage,
     door: DoorStage,
     limits: LimitStage,
     /// Only if asked for.
@@ -56,6 +59,7 @@ pub struct Engine {
     checks: CrossChecks,
     own: OwnReader,
     config: Option<LiveConfig>,
+    service_label: bool,
     stages: Stages,
     sequence: u64,
     failed_cycles: u64,
@@ -88,6 +92,7 @@ impl Engine {
         };
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
+        let disks = DiskStage::start(&kernel, options);
         let dns = options.dns.then(|| DnsStage::start(&kernel, options));
         let limits = LimitStage::start(&kernel, options);
         drop(kernel);
@@ -96,6 +101,7 @@ impl Engine {
         let engine = Self {
             tcp,
             process,
+            disks,
             door: DoorStage::start(options),
             limits,
             dns,
@@ -104,6 +110,7 @@ impl Engine {
             checks: CrossChecks::default(),
             own: OwnReader,
             config: options.config.clone(),
+            service_label: options.service_label,
             stages: Stages::default(),
             sequence: 0,
             failed_cycles: 0,
@@ -137,10 +144,11 @@ impl Engine {
 
     /// All parts, in the order in which their signals are listed.
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
-        let always: [&dyn Part; 5] = [
+        let always: Vec<&dyn Part> = vec![
             &self.tcp,
             &self.door,
             &self.process,
+            &self.disks,
             &self.limits,
             &self.room,
         ];
@@ -180,14 +188,17 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
-        self.limits.cycle(&self.process, &mut self.stages);
+        self.limits.cycle(&mut self.process, &mut self.stages);
+        failures.extend(self.disks.cycle(|_| "".into()));
+        self.stages.mark("disk");
         self.room.cycle();
         self.stages.mark("filesystem");
         for failure in &failures {
             tracing::warn!("{failure}");
         }
         self.failed_cycles += u64::from(!failures.is_empty());
-        self.checks.compare(at, &self.process, &self.tcp);
+        self.checks
+            .compare(at, &self.process, &self.tcp, self.disks.table().totals());
         self.stages.mark("host");
 
         self.sequence += 1;
@@ -197,9 +208,11 @@ impl Engine {
         let upstreams = self.tcp.upstreams();
         let port_use = self.tcp.port_use();
         let listeners = self.door.rows(self.sequence, gate);
-        let limits = self.limits.rows(&listeners, &port_use);
+        let limits = self.limits.rows(&listeners, &port_use, self.room.rows());
         let refused = self.door.refused(self.sequence, gate);
         let processes = self.process.rows(self.sequence, gate);
+        let disks = self.disks.rows(self.sequence, gate);
+        let service_disks = self.disks.services(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
         let connections = self.tcp.connections();
@@ -231,8 +244,11 @@ impl Engine {
             failures: connect_failures,
             upstreams,
             port_use,
+            service_label: self.service_label,
             processes,
             dns,
+            disks,
+            service_disks,
             limits,
             fds: self.limits.fds(),
             filesystems: self.room.rows().to_vec(),

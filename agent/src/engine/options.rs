@@ -66,6 +66,8 @@ pub struct EngineOptions {
     pub ring_bytes: Option<u32>,
     /// Tell TCP peers apart by the process and user whose their connections are.
     pub tcp_process_label: bool,
+    /// Tell owners apart by the container or unit they belong to.
+    pub service_label: bool,
     /// Keep single connections and processes, for `top`.
     pub details: bool,
 }

@@ -7,6 +7,7 @@ use crate::{
     aggregate::{ProcessCaps, ProcessConfig, ProcessTable, WalkOutcome},
     clock::Moment,
     collect::{
+        cgroup::Cgroups,
         process::{
             bpf::{self, ProcessBpf},
             fds::FdReader,
@@ -79,6 +80,7 @@ impl ProcessStage {
             table: ProcessTable::new(ProcessConfig {
                 budget: options.process_budget,
                 retention: options.retention,
+                service_label: options.service_label,
                 details: options.details,
             }),
             names: NameResolver::default().with_config(options.config.clone()),
@@ -108,6 +110,8 @@ impl ProcessStage {
         stages.mark("process_walk");
         self.table
             .finish(Moment::now(), WalkOutcome { complete }, self.caps);
+        let (table, cgroups) = self.identity();
+        cgroups.end_cycle(complete, table.cgroups());
         self.hints.clear();
         for (inode, pid) in self.table.namespaces() {
             self.hints.note(inode, pid);
@@ -194,6 +198,11 @@ impl ProcessStage {
         &self.table
     }
 
+    /// Who a process is, and which service a cgroup belongs to.
+    pub fn identity(&mut self) -> (&ProcessTable, &mut Cgroups) {
+        (&self.table, self.names.cgroups())
+    }
+
     /// Whether the last walk saw everything.
     pub fn complete(&self) -> bool {
         self.complete
@@ -240,6 +249,11 @@ impl Part for ProcessStage {
                 }),
             },
             SourceStatus {
+                signal: "service",
+                source: self.names.known_cgroups().source(),
+                degraded: self.names.known_cgroups().degraded().map(str::to_owned),
+            },
+            SourceStatus {
                 signal: "process_memory",
                 source: "procfs",
                 degraded: (self.memory_failed > 0)
@@ -271,11 +285,9 @@ impl Part for ProcessStage {
     }
 
     fn maps(&self) -> Vec<MapFill> {
-        self.bpf
-            .as_ref()
-            .map(ProcessBpf::fill)
-            .into_iter()
-            .collect()
+        let ring = self.bpf.as_ref().map(ProcessBpf::fill);
+        let cgroups = self.names.known_cgroups().fill();
+        ring.into_iter().chain(cgroups).collect()
     }
 
     fn budgets(&self) -> Vec<Budget> {

@@ -61,6 +61,23 @@ fn openmetrics_is_the_golden_one() {
     golden("openmetrics.txt", Format::OpenMetrics);
 }
 
+#[test]
+fn services_can_be_left_out() {
+    let told = text(&fixture::small(), Format::Text);
+    assert!(told.contains("service=\"user@1000\"") && told.contains("service=\"other\""));
+    let snapshot = Snapshot {
+        service_label: false,
+        ..fixture::small()
+    };
+    for format in [Format::Text, Format::OpenMetrics] {
+        let text = text(&snapshot, format);
+        let mut told = text.lines().filter(|line| line.contains("service=\""));
+        // Without it rows that are about services could not be told apart.
+        assert!(told.all(|line| !line.contains("process=\"")));
+        assert!(text.contains("service=\"shop-0.service\""));
+    }
+}
+
 type Labels = Vec<(String, String)>;
 
 /// Name, labels and value of one line, by the rules of the text format.

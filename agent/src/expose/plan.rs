@@ -140,14 +140,19 @@ impl Points for Series {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::{any::TypeId, marker::PhantomData};
+
     use super::*;
     use crate::{
         metric::fixture::{self, door::Sizes},
-        model::{ExitReason, Snapshot, budget},
+        model::{
+            ExitReason, ListenerRow, OwnStats, PeerRow, ProcessRow, ServerStats, ServiceRow,
+            Snapshot, budget,
+        },
     };
 
-    /// Position of the processes among the areas.
-    const PROCESSES: usize = 11;
     /// What is named by default.
     const BUDGETS: Sizes = Sizes {
         listeners: budget::LISTENERS,
@@ -156,11 +161,37 @@ mod tests {
         refused: budget::REFUSED,
         upstreams: budget::UPSTREAMS,
         ports: budget::PORT_USES,
+        disks: budget::DISKS,
+        disk_services: budget::DISK_SERVICES,
         limits: budget::LIMITS,
         fds: budget::FD_TYPES,
         askers: budget::ASKERS,
         filesystems: budget::FILESYSTEMS,
     };
+
+    /// Which area has rows of this kind.
+    fn position<Wanted: Row>() -> usize {
+        struct Find<Wanted> {
+            next: usize,
+            found: Option<usize>,
+            wanted: PhantomData<Wanted>,
+        }
+        impl<Wanted: Row> AreaVisitor for Find<Wanted> {
+            fn area<R: Row>(&mut self) {
+                if TypeId::of::<R>() == TypeId::of::<Wanted>() {
+                    self.found = Some(self.next);
+                }
+                self.next += 1;
+            }
+        }
+        let mut find = Find {
+            next: 0,
+            found: None,
+            wanted: PhantomData::<Wanted>,
+        };
+        visit_areas(&mut find);
+        find.found.unwrap()
+    }
 
     #[test]
     fn nothing_is_left_out_below_the_limit() {
@@ -182,17 +213,9 @@ mod tests {
         snapshot.peers.sort_by_key(|row| row.key.direction());
         snapshot.peers.extend(fixture::small().peers.pop());
         let snapshot = Snapshot {
-            listeners: Vec::new(),
-            services: Vec::new(),
-            failures: Vec::new(),
-            refused: Vec::new(),
-            upstreams: Vec::new(),
-            port_use: Vec::new(),
-            dns: Vec::new(),
-            limits: Vec::new(),
-            fds: Vec::new(),
-            filesystems: Vec::new(),
-            ..snapshot
+            peers: snapshot.peers,
+            processes: snapshot.processes,
+            ..Snapshot::empty(1, snapshot.at)
         };
         let server = fixture::server();
         let exposed = Exposed {
@@ -205,7 +228,8 @@ mod tests {
         assert!(half.series <= limit && half.series > limit * 9 / 10);
         assert_eq!(half.series + half.series_dropped, all.series);
         let rows = |area: usize| half.rows[area].as_slice();
-        let shown = rows(0).len() + rows(PROCESSES).len();
+        let processes = position::<ProcessRow>();
+        let shown = rows(0).len() + rows(processes).len();
         assert_eq!(half.rows_dropped, 41 + 20 - shown);
         for (first, group) in [(0, 0..20), (20, 20..40)] {
             let shown: Vec<_> = rows(0)
@@ -217,8 +241,9 @@ mod tests {
             assert_eq!(shown, (first..first + shown.len()).collect::<Vec<_>>());
         }
         assert!(rows(0).contains(&40), "the folded row stays");
-        assert!(rows(PROCESSES).len() > 5 && rows(PROCESSES)[0] == 0);
-        assert_eq!(half.rows[PROCESSES + 1..], [&[][..], &[0], &[0]]);
+        assert!(rows(processes).len() > 5 && rows(processes)[0] == 0);
+        assert_eq!(rows(position::<OwnStats>()), [0]);
+        assert_eq!(rows(position::<ServerStats>()), [0]);
     }
 
     #[test]
@@ -229,30 +254,16 @@ mod tests {
             server: &server,
         };
         let least = plan(exposed, 0);
-        // Peers, listeners, their settings, both directions of services, failures, refusals,
-        // pools, ports, names, limits, filesystems, processes, descriptors, the agent, its server.
-        let stays: [&[usize]; 15] = [
-            &[],
-            &[4],
-            &[0],
-            &[2, 5],
-            &[3],
-            &[2],
-            &[1],
-            &[1],
-            &[2],
-            &[1],
-            &[],
-            &[],
-            &[],
-            &[0],
-            &[0],
-        ];
-        assert_eq!(least.rows, stays);
-        assert_eq!(
-            least.rows_dropped,
-            6 + 4 + 4 + 3 + 2 + 1 + 1 + 2 + 12 + 1 + 4
-        );
+        let all = plan(exposed, usize::MAX);
+        let rows = |rows: &[Vec<usize>]| rows.iter().map(Vec::len).sum::<usize>();
+        assert_eq!(least.rows_dropped, rows(&all.rows) - rows(&least.rows));
+        // Listeners and both directions of services: the sums of what is beyond the budget.
+        assert_eq!(least.rows[position::<ListenerRow>()], [4]);
+        assert_eq!(least.rows[position::<ServiceRow>()], [2, 5]);
+        assert!(least.rows[position::<PeerRow>()].is_empty());
+        assert!(least.rows[position::<ProcessRow>()].is_empty());
+        assert_eq!(least.rows[position::<OwnStats>()], [0]);
+        assert_eq!(least.rows[position::<ServerStats>()], [0]);
     }
 
     /// Budgets by default, all of them used up at once, each value present.

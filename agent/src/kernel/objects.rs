@@ -369,7 +369,7 @@ pub const BLOCK: ObjectSpec = ObjectSpec {
 };
 
 /// All of them.
-pub const ALL: [&ObjectSpec; 7] = [&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &FDS, &BLOCK];
+pub const ALL: &[&ObjectSpec] = &[&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &FDS, &BLOCK];
 
 #[cfg(test)]
 mod tests {

@@ -3,16 +3,17 @@
 use super::{
     Exposed, Family, LabelValues, Row, Unit,
     define::{counter, latency},
-    row::push_owner,
+    row::{SERVICE_NOTE, push_owner},
 };
 use crate::model::{DnsKey, DnsRow, OTHER, RCODES};
 
 /// Labels that identify a [`DnsRow`].
-pub const DNS_LABELS: &[&str] = &["process", "user", "resolver"];
+pub const DNS_LABELS: &[&str] = &["process", "user", "service", "resolver"];
 
 impl Row for DnsRow {
     const AREA: &'static str = "Name resolution";
     const LABELS: &'static [&'static str] = DNS_LABELS;
+    const NOTE: &'static str = SERVICE_NOTE;
     const FAMILIES: &'static [Family<Self>] = DNS_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

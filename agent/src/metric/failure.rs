@@ -3,16 +3,24 @@
 use super::{
     Exposed, Family, LabelValues, Row, Unit,
     define::counter,
-    row::{push_owner, push_remote},
+    row::{SERVICE_NOTE, push_owner, push_remote},
 };
 use crate::model::{FailureKey, FailureRow, OTHER};
 
 /// Labels that identify a [`FailureRow`].
-pub const FAILURE_LABELS: &[&str] = &["process", "user", "remote_ip", "remote_port", "error_type"];
+pub const FAILURE_LABELS: &[&str] = &[
+    "process",
+    "user",
+    "service",
+    "remote_ip",
+    "remote_port",
+    "error_type",
+];
 
 impl Row for FailureRow {
     const AREA: &'static str = "TCP connect failures";
     const LABELS: &'static [&'static str] = FAILURE_LABELS;
+    const NOTE: &'static str = SERVICE_NOTE;
     const FAMILIES: &'static [Family<Self>] = FAILURE_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

@@ -3,16 +3,17 @@
 use super::{
     Exposed, Family, LabelValues, Points, Row, Unit,
     define::{counter, gauge},
-    row::push_owner,
+    row::{SERVICE_NOTE, push_owner},
 };
 use crate::model::{ListenSettings, ListenerKey, ListenerRow, OTHER, SaturationReason};
 
 /// Labels that identify a [`ListenerRow`].
-pub const LISTENER_LABELS: &[&str] = &["listen_ip", "listen_port", "process", "user"];
+pub const LISTENER_LABELS: &[&str] = &["listen_ip", "listen_port", "process", "user", "service"];
 
 impl Row for ListenerRow {
     const AREA: &'static str = "TCP listeners";
     const LABELS: &'static [&'static str] = LISTENER_LABELS;
+    const NOTE: &'static str = SERVICE_NOTE;
     const FAMILIES: &'static [Family<Self>] = LISTENER_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

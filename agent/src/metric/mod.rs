@@ -5,6 +5,7 @@
 //! in [`visit_areas`].
 
 mod define;
+mod disk;
 mod dns;
 mod failure;
 mod fds;
@@ -29,6 +30,7 @@ mod upstream;
 
 use crate::model::Histogram;
 
+pub use disk::{DISK_FAMILIES, DISK_LABELS, SERVICE_DISK_FAMILIES, SERVICE_DISK_LABELS, WRITEBACK};
 pub use dns::{DNS_FAMILIES, DNS_LABELS};
 pub use failure::{FAILURE_FAMILIES, FAILURE_LABELS};
 pub use filesystem::{FILESYSTEM_FAMILIES, FILESYSTEM_LABELS};

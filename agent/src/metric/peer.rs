@@ -18,12 +18,13 @@ pub const PEER_LABELS: &[&str] = &[
     "remote_port",
     "process",
     "user",
+    "service",
 ];
 
 impl Row for PeerRow {
     const AREA: &'static str = "TCP peers";
     const LABELS: &'static [&'static str] = PEER_LABELS;
-    const NOTE: &'static str = "`listen_ip` and `listen_port` are there for inbound, `remote_port` for outbound connections, `process` and `user` with `--tcp-process-label` only.";
+    const NOTE: &'static str = "`listen_ip` and `listen_port` are there for inbound, `remote_port` for outbound connections, `process`, `user` and `service` with `--tcp-process-label` only.";
     const FAMILIES: &'static [Family<Self>] = PEER_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

@@ -2,15 +2,19 @@
 
 use std::borrow::Cow;
 
-use super::{Desc, Exposed, Family, Kind, LabelValues, Row, Unit, define::counter, signal_name};
+use super::{
+    Desc, Exposed, Family, Kind, LabelValues, Row, Unit, define::counter, row::SERVICE_NOTE,
+    signal_name,
+};
 use crate::model::{ExitReason, OTHER, ProcessRow};
 
 /// Labels that identify a [`ProcessRow`].
-pub const PROCESS_LABELS: &[&str] = &["process", "user"];
+pub const PROCESS_LABELS: &[&str] = &["process", "user", "service"];
 
 impl Row for ProcessRow {
     const AREA: &'static str = "Processes";
     const LABELS: &'static [&'static str] = PROCESS_LABELS;
+    const NOTE: &'static str = SERVICE_NOTE;
     const FAMILIES: &'static [Family<Self>] = PROCESS_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {
@@ -19,11 +23,11 @@ impl Row for ProcessRow {
 
     fn label_values(&self, values: &mut LabelValues) {
         if self.folded {
-            values.push_str(OTHER);
-            values.push_str(OTHER);
+            values.repeat(OTHER, PROCESS_LABELS.len());
         } else {
             values.push_str(&self.process);
             values.push_str(&self.user);
+            values.push_str(&self.service);
         }
     }
 

@@ -8,13 +8,19 @@ use super::{
 use crate::model::{OTHER, RefusedKey, RefusedRow};
 
 /// Labels that identify a [`RefusedRow`]; an empty value is left out.
-pub const REFUSED_LABELS: &[&str] = &["listen_ip", "listen_port", "last_process", "last_user"];
+pub const REFUSED_LABELS: &[&str] = &[
+    "listen_ip",
+    "listen_port",
+    "last_process",
+    "last_user",
+    "last_service",
+];
 
 impl Row for RefusedRow {
     const AREA: &'static str = "TCP requests refused";
     const LABELS: &'static [&'static str] = REFUSED_LABELS;
     const NOTE: &'static str =
-        "`last_process` and `last_user` are there if anyone was seen to listen.";
+        "`last_process`, `last_user` and `last_service` are there if anyone was seen to listen.";
     const FAMILIES: &'static [Family<Self>] = REFUSED_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

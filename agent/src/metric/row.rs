@@ -6,9 +6,9 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER,
-    OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceRow,
-    Snapshot, UpstreamRow,
+    DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
+    OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats,
+    ServiceDiskRow, ServiceRow, Snapshot, UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -65,6 +65,8 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<UpstreamRow>();
     visitor.area::<PortUseRow>();
     visitor.area::<DnsRow>();
+    visitor.area::<DiskRow>();
+    visitor.area::<ServiceDiskRow>();
     visitor.area::<LimitRow>();
     visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();
@@ -78,6 +80,7 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
 pub struct LabelValues {
     text: String,
     ends: Vec<usize>,
+    hidden: Option<usize>,
 }
 
 impl LabelValues {
@@ -106,8 +109,14 @@ impl LabelValues {
         }
     }
 
+    /// Makes the value at this place absent, until all are forgotten.
+    pub fn hide(&mut self, place: usize) {
+        self.hidden = Some(place);
+    }
+
     /// Forgets all values, keeps the memory.
     pub fn clear(&mut self) {
+        self.hidden = None;
         self.text.clear();
         self.ends.clear();
     }
@@ -115,10 +124,14 @@ impl LabelValues {
     /// The values in their order; an absent one is empty.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let mut start = 0;
-        self.ends.iter().map(move |&end| {
+        self.ends.iter().enumerate().map(move |(place, &end)| {
             let value = self.text.get(start..end).unwrap_or_default();
             start = end;
-            value
+            if self.hidden == Some(place) {
+                ""
+            } else {
+                value
+            }
         })
     }
 }
@@ -132,14 +145,20 @@ pub(super) fn direction_name(direction: Direction) -> &'static str {
     }
 }
 
-/// Pushes the two labels of an owner, both absent without one.
+/// When the label `service` is there.
+pub(super) const SERVICE_NOTE: &str =
+    "`service` is there if a container or unit is known, unless `--service-label off`.";
+
+/// Pushes the three labels of an owner, all absent without one.
 pub(super) fn push_owner(values: &mut LabelValues, owner: Option<&Owner>) {
     match owner {
         Some(owner) => {
             values.push_str(&owner.process);
             values.push_str(&owner.user);
+            values.push_str(&owner.service);
         }
         None => {
+            values.skip();
             values.skip();
             values.skip();
         }

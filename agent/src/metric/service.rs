@@ -10,7 +10,14 @@ use super::{
 use crate::model::{AbortCause, CloseReason, OTHER, ServiceKey, ServiceRow};
 
 /// Labels that identify a [`ServiceRow`]; an empty value is left out.
-pub const SERVICE_LABELS: &[&str] = &["direction", "process", "user", "listen_port", "remote_port"];
+pub const SERVICE_LABELS: &[&str] = &[
+    "direction",
+    "process",
+    "user",
+    "service",
+    "listen_port",
+    "remote_port",
+];
 
 impl ServiceRow {
     /// Direction of the row's connections.
@@ -24,8 +31,7 @@ impl ServiceRow {
 impl Row for ServiceRow {
     const AREA: &'static str = "TCP services";
     const LABELS: &'static [&'static str] = SERVICE_LABELS;
-    const NOTE: &'static str =
-        "`listen_port` is there for inbound, `remote_port` for outbound connections.";
+    const NOTE: &'static str = "`listen_port` is there for inbound, `remote_port` for outbound connections, `service` if a container or unit is known, unless `--service-label off`.";
     const FAMILIES: &'static [Family<Self>] = SERVICE_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {
@@ -36,7 +42,7 @@ impl Row for ServiceRow {
         values.push_str(direction_name(self.direction()));
         match &self.key {
             ServiceKey::Service { owner, .. } => push_owner(values, Some(owner)),
-            ServiceKey::Folded(_) => values.repeat(OTHER, 2),
+            ServiceKey::Folded(_) => values.repeat(OTHER, 3),
         }
         let inbound = self.direction() == Direction::Inbound;
         if !inbound {

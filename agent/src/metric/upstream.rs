@@ -1,14 +1,19 @@
 //! Families of pools of peers.
 
-use super::{Exposed, Family, LabelValues, Row, Unit, define::gauge, row::push_owner};
+use super::{
+    Exposed, Family, LabelValues, Row, Unit,
+    define::gauge,
+    row::{SERVICE_NOTE, push_owner},
+};
 use crate::model::{OTHER, UpstreamRow};
 
 /// Labels that identify an [`UpstreamRow`].
-pub const UPSTREAM_LABELS: &[&str] = &["process", "user", "remote_port"];
+pub const UPSTREAM_LABELS: &[&str] = &["process", "user", "service", "remote_port"];
 
 impl Row for UpstreamRow {
     const AREA: &'static str = "TCP upstreams";
     const LABELS: &'static [&'static str] = UPSTREAM_LABELS;
+    const NOTE: &'static str = SERVICE_NOTE;
     const FAMILIES: &'static [Family<Self>] = UPSTREAM_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

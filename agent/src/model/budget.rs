@@ -16,6 +16,10 @@ pub const UPSTREAMS: usize = 100;
 pub const PORT_USES: usize = 100;
 /// Filesystems.
 pub const FILESYSTEMS: usize = 32;
+/// Disks: up to eight histograms each.
+pub const DISKS: usize = 16;
+/// Services at disks.
+pub const DISK_SERVICES: usize = 30;
 /// Who asks which resolver.
 pub const ASKERS: usize = 30;
 /// Reasons of ends named in one group of processes; further ones are `other`.

@@ -3,6 +3,7 @@
 
 pub mod budget;
 mod connection;
+mod disk;
 mod dns;
 mod fds;
 mod filesystem;
@@ -18,6 +19,7 @@ mod service;
 mod snapshot;
 
 pub use connection::ConnectionRow;
+pub use disk::{BusySeconds, DiskOpRow, DiskRow, DiskUser, DiskVerdict, ServiceDiskRow};
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
 pub use fds::{FdRow, fd_type};
 pub use filesystem::{FilesystemRow, Inodes, Room};

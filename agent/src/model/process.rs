@@ -46,6 +46,9 @@ pub struct ProcessRow {
     pub process: Arc<str>,
     /// User name, number if it has none; `other` for all groups beyond the budget.
     pub user: Arc<str>,
+    /// Container or unit, empty if it belongs to neither or that is not told apart; `other` for
+    /// all groups beyond the budget.
+    pub service: Arc<str>,
     /// This is the row of all groups beyond the budget.
     pub folded: bool,
     /// Counters are to be exposed as 0: some scraper has not seen their birth yet.
@@ -123,6 +126,8 @@ pub struct MemberRow {
     pub process: Arc<str>,
     /// User it runs as.
     pub user: Arc<str>,
+    /// Container or unit it belongs to; empty if to neither.
+    pub service: Arc<str>,
     /// Threads.
     pub threads: u32,
     /// CPU time since it started, ns.

@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
-    MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceRow, UpstreamRow,
+    ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings,
+    ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceDiskRow,
+    ServiceRow, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -38,10 +39,16 @@ pub struct Snapshot {
     pub dns: Vec<DnsRow>,
     /// What can run out, by resource, the fullest first, `other` last.
     pub limits: Vec<LimitRow>,
+    /// Disks, heaviest first, `other` last.
+    pub disks: Vec<DiskRow>,
+    /// Services at disks, heaviest first, `other` last.
+    pub service_disks: Vec<ServiceDiskRow>,
     /// Filesystems, those that hang first, then the fullest.
     pub filesystems: Vec<FilesystemRow>,
     /// Descriptors by type, of the groups that hold most.
     pub fds: Vec<FdRow>,
+    /// Whether owners are told apart by service: else no row has that label.
+    pub service_label: bool,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
     /// Live connections; empty unless details were asked for.
@@ -71,7 +78,10 @@ impl Snapshot {
             dns: Vec::new(),
             limits: Vec::new(),
             fds: Vec::new(),
+            disks: Vec::new(),
+            service_disks: Vec::new(),
             filesystems: Vec::new(),
+            service_label: true,
             processes: Vec::new(),
             connections: Vec::new(),
             members: Vec::new(),

@@ -26,6 +26,7 @@ fn owner(tgid: u32) -> Owner {
     Owner {
         process: format!("p{tgid}").into(),
         user: "u".into(),
+        service: "".into(),
     }
 }
 

@@ -25,6 +25,9 @@ impl Names for Plain {
     fn user(&mut self, uid: u32) -> Arc<str> {
         uid.to_string().into()
     }
+    fn service(&mut self, _: &TaskRecord) -> Arc<str> {
+        "".into()
+    }
 }
 
 fn process(tgid: u32, group: u32, open_fds: u32, fd_limit: u64) -> TaskRecord {
@@ -46,6 +49,7 @@ fn table() -> ProcessTable {
     ProcessTable::new(ProcessConfig {
         budget: 10,
         retention: Duration::from_secs(60),
+        service_label: true,
         details: false,
     })
 }

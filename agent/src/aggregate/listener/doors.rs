@@ -141,6 +141,7 @@ mod tests {
         Owner {
             process: name.into(),
             user: "root".into(),
+            service: "".into(),
         }
     }
 

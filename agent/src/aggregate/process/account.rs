@@ -20,6 +20,7 @@ use crate::{
 pub(super) struct ProcessKey {
     pub process: Arc<str>,
     pub user: Arc<str>,
+    pub service: Arc<str>,
 }
 
 impl GroupKey for ProcessKey {

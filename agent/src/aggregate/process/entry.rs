@@ -1,5 +1,7 @@
 //! One process: its last counters, and what a new set of records of it adds.
 
+use std::sync::Arc;
+
 use hostlens_ebpf::wire::{TaskCounters, TaskFlags, TaskRecord, UNKNOWN_U32};
 
 use super::{
@@ -8,6 +10,7 @@ use super::{
 };
 use crate::{
     aggregate::group::GroupId,
+    collect::cgroup::CgroupId,
     model::{ExitReason, Memory, ProcessRates},
 };
 
@@ -21,6 +24,13 @@ pub(super) struct Change {
     pub cpu: CpuTime,
     pub counts: Counts,
     pub known: Known,
+}
+
+/// Where a process belongs.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub group: GroupId,
+    pub service: Arc<str>,
 }
 
 /// A living process.
@@ -38,6 +48,9 @@ pub(super) struct Entry {
     pub fd_limit: u64,
     pub open_fds: Option<u64>,
     rss: [i64; 4],
+    pub cgroup: CgroupId,
+    /// Container or unit, told apart or not.
+    pub service: Arc<str>,
     /// Its group.
     pub group: GroupId,
     /// Cycle of the last record.
@@ -89,7 +102,7 @@ fn advance(before: &mut TaskCounters, now: &TaskCounters) -> TaskCounters {
 impl Entry {
     /// A process seen for the first time. All its counters count if it is `newborn`, otherwise
     /// the first complete set is a baseline.
-    pub fn new(record: &TaskRecord, newborn: bool, group: GroupId, cycle: u32) -> Self {
+    pub fn new(record: &TaskRecord, newborn: bool, place: Place, cycle: u32) -> Self {
         Self {
             ppid: record.ppid,
             uid: record.uid,
@@ -101,7 +114,9 @@ impl Entry {
             fd_limit: record.fd_limit,
             open_fds: None,
             rss: record.rss,
-            group,
+            cgroup: CgroupId::of(record),
+            service: place.service,
+            group: place.group,
             seen: cycle,
             missed: 0,
             fresh: Some(newborn),

@@ -1,4 +1,4 @@
-//! Processes, grouped by name and user.
+//! Processes, grouped by name, user and service.
 
 mod account;
 mod counts;
@@ -26,6 +26,8 @@ pub struct ProcessConfig {
     pub budget: usize,
     /// How long counters stay after the last member.
     pub retention: Duration,
+    /// Whether groups are told apart by service.
+    pub service_label: bool,
     /// Whether [`ProcessTable::members`] is wanted.
     pub details: bool,
 }

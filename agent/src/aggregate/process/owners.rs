@@ -85,6 +85,7 @@ impl ProcessTable {
         Some(Owner {
             process: key.process.clone(),
             user: key.user.clone(),
+            service: key.service.clone(),
         })
     }
 }
@@ -112,6 +113,7 @@ mod tests {
         Owner {
             process: process.into(),
             user: "root".into(),
+            service: "".into(),
         }
     }
 

@@ -1,7 +1,5 @@
 //! Rows for the snapshot.
 
-use std::sync::Arc;
-
 use hostlens_ebpf::wire::TaskFlags;
 
 use super::{
@@ -91,6 +89,7 @@ impl ProcessTable {
                 ppid: entry.ppid,
                 process: key.process.clone(),
                 user: key.user.clone(),
+                service: entry.service.clone(),
                 threads: entry.threads,
                 cpu_ns: entry.cpu_ns(),
                 memory: entry.memory,
@@ -123,14 +122,16 @@ impl ProcessTable {
             Some(gauges) if view.live => *gauges,
             _ => Gauges::default(),
         };
-        let (process, user) = match view.key {
-            Some(key) => (key.process.clone(), key.user.clone()),
-            None => (Arc::from(OTHER), Arc::from(OTHER)),
-        };
+        let key = view.key.cloned().unwrap_or_else(|| ProcessKey {
+            process: OTHER.into(),
+            user: OTHER.into(),
+            service: OTHER.into(),
+        });
         let exits = account.exits.iter();
         ProcessRow {
-            process,
-            user,
+            process: key.process,
+            user: key.user,
+            service: key.service,
             folded: view.key.is_none(),
             held: view.held,
             live: view.live,

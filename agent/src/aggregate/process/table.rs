@@ -1,5 +1,7 @@
 //! All living processes and their groups.
 
+use std::sync::Arc;
+
 use hostlens_ebpf::wire::{
     TaskCounters, TaskKind, TaskRecord, TaskTotals, ThreadRecord, UNKNOWN_U32,
 };
@@ -10,20 +12,15 @@ use super::{
     account::{ProcessAccount, ProcessCycle, ProcessKey},
     counts::Known,
     cpu::CpuTime,
-    entry::{Change, Entry, exit_reason},
+    entry::{Change, Entry, Place, exit_reason},
     owners::Bearers,
 };
 use crate::{
     aggregate::{
-        WalkOutcome,
-        ended::Ended,
-        group::{GroupId, Groups},
-        horizon::Horizon,
-        overflow::Overflow,
-        shrink,
+        WalkOutcome, ended::Ended, group::Groups, horizon::Horizon, overflow::Overflow, shrink,
     },
     clock::Moment,
-    collect::{Names, ProcessSink},
+    collect::{Names, ProcessSink, cgroup::CgroupId},
     model::{ExitReason, Lost, ProcessId, ProcessRates},
 };
 
@@ -42,12 +39,13 @@ fn overflow(processes: u64, counters: &TaskCounters) -> [u64; OVERFLOW] {
     values
 }
 
-/// Turns process records into counters of groups by name and user. Records may come at any time;
-/// `begin` and `finish` frame a walk over all tasks.
+/// Turns process records into counters of groups by name, user and service. Records may come at
+/// any time; `begin` and `finish` frame a walk over all tasks.
 #[derive(Debug)]
 pub struct ProcessTable {
     pub(super) config: ProcessConfig,
     page_size: Option<u64>,
+    no_service: Arc<str>,
     /// Boxed: a map holds room for twice as many.
     pub(super) entries: FxHashMap<ProcessId, Box<Entry>>,
     pub(super) groups: Groups<ProcessKey, ProcessAccount>,
@@ -84,6 +82,7 @@ impl ProcessTable {
             groups: Groups::new(config.budget, config.retention),
             config,
             page_size: None,
+            no_service: "".into(),
             entries: FxHashMap::default(),
             threads: FxHashMap::default(),
             fds_unknown: Vec::new(),
@@ -203,31 +202,65 @@ impl ProcessTable {
         self.entries.len() as u64
     }
 
-    fn join_group(&mut self, record: &TaskRecord, names: &mut dyn Names) -> GroupId {
-        let key = ProcessKey {
+    /// Joins the group of a process; `service` is asked for unless it is known.
+    fn join_group(
+        &mut self,
+        record: &TaskRecord,
+        service: Option<Arc<str>>,
+        names: &mut dyn Names,
+    ) -> Place {
+        let service = service.unwrap_or_else(|| names.service(record));
+        let shown = if self.config.service_label {
+            &service
+        } else {
+            &self.no_service
+        };
+        let group = self.groups.join(ProcessKey {
             process: names.process(record),
             user: names.user(record.uid),
-        };
-        self.groups.join(key)
+            service: Arc::clone(shown),
+        });
+        Place { group, service }
     }
 
-    /// Moves a process whose name or user may have changed; what it did before stays where it is.
-    /// One that has ended keeps the name it lived under, unless it became another since.
+    /// Takes up a process seen for the first time.
+    fn admit(&mut self, id: ProcessId, record: &TaskRecord, names: &mut dyn Names) {
+        let newborn = self.horizon.is_newborn(id.start_ns);
+        let place = self.join_group(record, None, names);
+        if newborn {
+            self.groups.cycle(place.group, 1.0).started += 1;
+        }
+        let mut entry = Entry::new(record, newborn, place, self.cycle);
+        entry.named = names.version(record);
+        self.entries.insert(id, Box::new(entry));
+    }
+
+    /// Moves a process whose name, user or service may have changed; what it did before stays
+    /// where it is. One that has ended keeps the name it lived under, unless it became another
+    /// since.
     fn regroup(&mut self, id: ProcessId, record: &TaskRecord, names: &mut dyn Names) {
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
         let named = names.version(record);
         let same_name = entry.named == named || record.kind != TaskKind::Process as u32;
-        if (entry.exec_id, entry.uid) == (record.exec_id, record.uid) && same_name {
+        let same = (entry.exec_id, entry.uid) == (record.exec_id, record.uid);
+        let cgroup = CgroupId::of(record);
+        let moved = entry.cgroup != cgroup;
+        if !moved && same && same_name {
             return;
         }
+        // Of one that ended the id alone is left, which tells less than its paths did.
+        let ended = record.kind == TaskKind::Final as u32;
+        let service = (ended && !moved).then(|| Arc::clone(&entry.service));
         let former = entry.group;
-        let group = self.join_group(record, names);
+        let place = self.join_group(record, service, names);
         self.groups.leave(former);
         if let Some(entry) = self.entries.get_mut(&id) {
-            self.groups.cycle(group, 0.0).known |= Known::of(entry.flags);
-            entry.group = group;
+            self.groups.cycle(place.group, 0.0).known |= Known::of(entry.flags);
+            entry.group = place.group;
+            entry.service = place.service;
+            entry.cgroup = cgroup;
             entry.exec_id = record.exec_id;
             entry.uid = record.uid;
             entry.named = named;
@@ -240,14 +273,7 @@ impl ProcessTable {
         } else if self.ended.contains(&id) {
             return;
         } else {
-            let newborn = self.horizon.is_newborn(id.start_ns);
-            let group = self.join_group(record, names);
-            if newborn {
-                self.groups.cycle(group, 1.0).started += 1;
-            }
-            let mut entry = Entry::new(record, newborn, group, self.cycle);
-            entry.named = names.version(record);
-            self.entries.insert(id, Box::new(entry));
+            self.admit(id, record, names);
             self.bearers.born(id);
         }
         if let Some(entry) = self.entries.get_mut(&id) {
@@ -263,13 +289,7 @@ impl ProcessTable {
             return;
         }
         if !self.entries.contains_key(&id) {
-            let newborn = self.horizon.is_newborn(id.start_ns);
-            let group = self.join_group(record, names);
-            if newborn {
-                self.groups.cycle(group, 1.0).started += 1;
-            }
-            let entry = Entry::new(record, newborn, group, self.cycle);
-            self.entries.insert(id, Box::new(entry));
+            self.admit(id, record, names);
         }
         self.regroup(id, record, names);
         self.bearers.ended(id, self.owner_of(id));

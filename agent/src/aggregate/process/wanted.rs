@@ -1,6 +1,6 @@
 //! What only `/proc` can tell, and of which processes.
 
-use std::collections::hash_map::Entry as Slot;
+use std::{collections::hash_map::Entry as Slot, sync::Arc};
 
 use hostlens_ebpf::wire::TaskFlags;
 use rustc_hash::FxHashMap;
@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::table::ProcessTable;
 use crate::{
     clock::Moment,
-    collect::listen::Kin,
+    collect::{cgroup::CgroupId, listen::Kin},
     model::{Memory, ProcessId},
 };
 
@@ -57,6 +57,12 @@ impl ProcessTable {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.open_fds = open_fds;
         }
+    }
+
+    /// The cgroup and the service of every living process.
+    pub fn cgroups(&self) -> impl Iterator<Item = (CgroupId, &Arc<str>)> {
+        let living = self.entries.values();
+        living.map(|entry| (entry.cgroup, &entry.service))
     }
 
     /// Every living process with its parent and threads.

@@ -72,11 +72,16 @@ pub struct Cgroups {
 
 impl Default for Cgroups {
     fn default() -> Self {
-        Self::new(&proc_file::proc_root(), Path::new("/"), Hierarchies::read())
+        Self::below(&proc_file::proc_root())
     }
 }
 
 impl Cgroups {
+    /// The cgroups of this host, with processes below `proc`.
+    pub fn below(proc: &Path) -> Self {
+        Self::new(proc, Path::new("/"), Hierarchies::read())
+    }
+
     pub(super) fn new(proc: &Path, root: &Path, hierarchies: Hierarchies) -> Self {
         Self {
             v1_in_use: hierarchies.v1_in_use(),
@@ -193,6 +198,15 @@ impl Cgroups {
             fill("cgroups", self.known.len()),
             fill("services", self.homes.len()),
         ]
+    }
+
+    /// What tells the container or unit of a process.
+    pub fn source(&self) -> &'static str {
+        if self.v1_in_use || self.refused {
+            "proc_cgroup"
+        } else {
+            "cgroup_id"
+        }
     }
 
     /// Why paths of cgroups are not found by their ids; `None` if they are.

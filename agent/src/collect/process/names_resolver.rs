@@ -14,6 +14,7 @@ use crate::{
     clock::Moment,
     collect::{
         Names,
+        cgroup::Cgroups,
         proc_file::{self, ProcReader},
     },
     config::{LiveConfig, Rules},
@@ -79,8 +80,8 @@ struct Given {
     uid: u32,
 }
 
-/// Names processes and users: by the first grouping rule that matches, else by what runs. Arguments of an interpreter come from its execve, if that was seen,
-/// else from `/proc/PID/cmdline`; without either its own name must do.
+/// Names processes, users and services. A process by the first grouping rule that matches, else by
+/// what runs. Arguments of an interpreter come from its execve, if that was seen, else from `/proc/PID/cmdline`; without either its own name must do.
 #[derive(Debug)]
 pub struct NameResolver {
     proc: ProcReader,
@@ -94,6 +95,7 @@ pub struct NameResolver {
     names: Recent<Given>,
     execs: Recent<Box<[u8]>>,
     interned: FxHashSet<Arc<str>>,
+    cgroups: Cgroups,
 }
 
 impl Default for NameResolver {
@@ -116,6 +118,7 @@ impl NameResolver {
             names: Recent::new(MOST_NAMES),
             execs: Recent::new(MOST_EXECS),
             interned: FxHashSet::default(),
+            cgroups: Cgroups::below(proc),
         }
     }
 
@@ -130,6 +133,16 @@ impl NameResolver {
         if let Some(config) = &self.config {
             (self.rules_version, self.rules) = config.rules();
         }
+    }
+
+    /// The containers and units of cgroups, asked for those of processes too.
+    pub fn cgroups(&mut self) -> &mut Cgroups {
+        &mut self.cgroups
+    }
+
+    /// The same, to be looked at only.
+    pub fn known_cgroups(&self) -> &Cgroups {
+        &self.cgroups
     }
 
     /// To be called once per cycle: takes up other rules and changes of the users' file, and gives
@@ -232,6 +245,10 @@ impl Names for NameResolver {
 
     fn user(&mut self, uid: u32) -> Arc<str> {
         self.users.name(uid)
+    }
+
+    fn service(&mut self, record: &TaskRecord) -> Arc<str> {
+        self.cgroups.service_of(record)
     }
 }
 

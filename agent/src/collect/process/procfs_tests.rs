@@ -26,6 +26,9 @@ impl Names for NoNames {
     fn user(&mut self, _: u32) -> Arc<str> {
         "".into()
     }
+    fn service(&mut self, _: &TaskRecord) -> Arc<str> {
+        "".into()
+    }
 }
 
 fn walk(collector: &mut ProcfsCollector) -> (ProcfsOutcome, Vec<TaskRecord>) {

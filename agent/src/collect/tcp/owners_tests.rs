@@ -73,6 +73,9 @@ impl crate::collect::Names for NoNames {
     fn user(&mut self, _: u32) -> std::sync::Arc<str> {
         "".into()
     }
+    fn service(&mut self, _: &hostlens_ebpf::wire::TaskRecord) -> std::sync::Arc<str> {
+        "".into()
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use hostlens_ebpf::wire::FdType;
 use serde::Serialize;
 
-use crate::model::{FdRow, LimitRow, Limited};
+use crate::model::{FdRow, LimitRow, Limited, Owner};
 
 #[derive(Default, Serialize)]
 pub struct Limit<'a> {
@@ -32,6 +32,7 @@ pub struct Limit<'a> {
 pub struct Fds<'a> {
     pub process: &'a str,
     pub user: &'a str,
+    pub service: Option<&'a str>,
     pub socket: u64,
     pub file: u64,
     pub pipe: u64,
@@ -54,12 +55,14 @@ impl<'a> Limit<'a> {
             Limited::Process(owner) => {
                 limit.process = Some(&owner.process);
                 limit.user = Some(&owner.user);
+                limit.service = service(owner);
             }
             Limited::User(user) => limit.user = Some(user),
             Limited::Service(service) => limit.service = Some(service),
             Limited::Listener { ip, port, owner } => {
                 limit.process = Some(&owner.process);
                 limit.user = Some(&owner.user);
+                limit.service = service(owner);
                 limit.listen_ip = Some(*ip);
                 limit.listen_port = Some(*port);
             }
@@ -87,6 +90,11 @@ impl<'a> Limit<'a> {
     }
 }
 
+/// `None` without one.
+fn service(owner: &Owner) -> Option<&str> {
+    Some(&*owner.service).filter(|service| !service.is_empty())
+}
+
 impl<'a> Fds<'a> {
     pub(super) fn new(row: &'a FdRow) -> Self {
         let of = |kind: FdType| {
@@ -96,6 +104,7 @@ impl<'a> Fds<'a> {
         Self {
             process: &row.owner.process,
             user: &row.owner.user,
+            service: service(&row.owner),
             socket: of(FdType::Socket),
             file: of(FdType::File),
             pipe: of(FdType::Pipe),

@@ -23,6 +23,7 @@ fn process(name: &str, user: &str, cpu: f64, anon_mib: u64) -> ProcessRow {
     ProcessRow {
         process: name.into(),
         user: user.into(),
+        service: "".into(),
         folded: false,
         held: false,
         live: true,
@@ -69,6 +70,7 @@ fn member(pid: u32, name: &str, user: &str, cpu: f64) -> MemberRow {
         ppid: 1,
         process: name.into(),
         user: user.into(),
+        service: "".into(),
         threads: 1,
         cpu_ns: 5_430_000_000,
         memory: Some(Memory {

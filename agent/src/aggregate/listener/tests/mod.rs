@@ -42,6 +42,7 @@ fn owner(name: &str) -> Owner {
     Owner {
         process: name.into(),
         user: "root".into(),
+        service: "".into(),
     }
 }
 

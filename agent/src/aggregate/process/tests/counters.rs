@@ -1,7 +1,7 @@
 //! What records add to counters.
 
 use super::*;
-use crate::model::ExitReason;
+use crate::model::{ExitReason, budget::EXIT_REASONS};
 use hostlens_ebpf::wire::{TaskCounters, TaskTotals};
 
 #[test]
@@ -258,7 +258,8 @@ fn a_kill_for_want_of_memory_is_named_and_never_folded() {
         ..ended(rig.newborn(tgid, "job", 0), code)
     };
     // More reasons than are named, then a victim, one that was leaving by itself, and a mere kill.
-    let mut ends: Vec<_> = (1..=8).map(|signal| end(signal, signal, 0)).collect();
+    let named = EXIT_REASONS as u32;
+    let mut ends: Vec<_> = (1..=named).map(|signal| end(signal, signal, 0)).collect();
     ends.push(end(20, 9, TaskFlags::OOM_VICTIM));
     ends.push(end(21, 0, TaskFlags::OOM_VICTIM));
     ends.push(end(22, 9, 0));
@@ -269,7 +270,7 @@ fn a_kill_for_want_of_memory_is_named_and_never_folded() {
         found.map(|exit| exit.1)
     };
     assert_eq!(count(ExitReason::Oom), Some(1));
-    assert_eq!(count(ExitReason::Signal(8)), Some(1));
+    assert_eq!(count(ExitReason::Signal(EXIT_REASONS as u8)), Some(1));
     assert_eq!(count(ExitReason::Signal(9)), None);
     assert_eq!(count(ExitReason::Other), Some(2));
 }

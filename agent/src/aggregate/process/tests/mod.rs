@@ -7,6 +7,7 @@ mod groups;
 mod owners;
 mod renaming;
 mod series;
+mod services;
 
 use std::{
     sync::Arc,
@@ -53,6 +54,13 @@ impl Names for Comm {
             0 => Arc::from("root"),
             1 => Arc::from("other"),
             uid => Arc::from(uid.to_string()),
+        }
+    }
+
+    fn service(&mut self, record: &TaskRecord) -> Arc<str> {
+        match record.cgroup_id {
+            0 | 1 => Arc::from(""),
+            id => Arc::from(format!("unit-{id}.service")),
         }
     }
 }
@@ -121,6 +129,7 @@ impl Rig {
             table: ProcessTable::new(ProcessConfig {
                 budget,
                 retention: Duration::from_secs(900),
+                service_label: true,
                 details: true,
             })
             .with_page_size(4_096),

@@ -7,6 +7,7 @@ fn owner(process: &str, user: &str) -> Option<Owner> {
     Some(Owner {
         process: process.into(),
         user: user.into(),
+        service: "".into(),
     })
 }
 

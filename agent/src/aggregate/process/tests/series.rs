@@ -88,6 +88,7 @@ fn peers(budget: usize) -> Vec<PeerRow> {
         let nobody = ProcessTable::new(ProcessConfig {
             budget: 1,
             retention: Duration::ZERO,
+            service_label: true,
             details: false,
         });
         table.finish(now, WalkOutcome { complete: true }, true, &nobody);

@@ -51,6 +51,7 @@ fn owner(process: &str) -> Owner {
     Owner {
         process: process.into(),
         user: "www".into(),
+        service: "".into(),
     }
 }
 

@@ -226,6 +226,8 @@ impl Engine {
         let cgroups = self.process.identity().1;
         let service = |cgroup| cgroups.service_in("blkio", cgroup);
         failures.extend(self.disks.cycle(service));
+        self.limits.cycle(&mut self.process, &mut self.stages);
+        failures.extend(self.disks.cycle(|_| "".into()));
         self.stages.mark("disk");
         self.room.cycle();
         self.stages.mark("filesystem");

@@ -58,19 +58,24 @@ impl<E: Encoder> AreaVisitor for Walk<'_, E> {
         let all = R::rows(self.exposed);
         let rows = || planned.iter().filter_map(|&index| all.get(index));
 
-        // Also of the rows of what is beyond a budget, which have every label.
+        // Also of the rows of what is beyond a budget, which have every label; not where the
+        // service itself is what a row is about.
+        let place = |end| R::LABELS.iter().position(|name| name.ends_with(end));
         let hidden = match self.exposed.snapshot.service_label {
             true => None,
             false => R::LABELS
                 .iter()
                 .position(|name| Some(*name) == R::OWNER_SERVICE),
+            false => place("service").zip(place("process")),
         };
         self.encoder.begin_rows();
         for row in rows() {
             self.values.clear();
             row.label_values(&mut self.values);
-            if let Some(place) = hidden {
-                self.values.hide(place);
+            if let Some((service, process)) = hidden
+                && self.values.iter().nth(process) != Some("")
+            {
+                self.values.hide(service);
             }
             self.encoder.row(R::LABELS, &self.values);
         }

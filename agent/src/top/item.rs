@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    ConnectionRow, DnsKey, DnsRow, FailureKey, FailureRow, FilesystemRow, JobKey, JobRow, ListenerKey, ListenerRow, MemberRow, Owner, PeerKey, PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, ServiceKey, ServiceRow, Snapshot, UpstreamRow, DiskRow, DiskUser, ServiceDiskRow,
+    ConnectionRow, DnsKey, DnsRow, FailureKey, FailureRow, FilesystemRow, JobKey, JobRow, ListenerKey, ListenerRow, MemberRow, Owner, PeerKey, PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, ServiceKey, ServiceRow, Snapshot, UpstreamRow, DiskRow, DiskUser, ServiceDiskRow, LimitRow, Limited, Resource,
 };
 
 /// Something a line shows.
@@ -41,6 +41,8 @@ pub enum Item<'a> {
     Filesystem(&'a FilesystemRow),
     /// Processes started together.
     Job(&'a JobRow),
+    /// A limit.
+    Limit(&'a LimitRow),
 }
 
 /// Identity of an [`Item`].
@@ -76,6 +78,8 @@ pub enum RowKey {
     Filesystem(Arc<str>, Arc<str>),
     /// Session or service.
     Job(JobKey),
+    /// Of what, and whose.
+    Limit(Resource, Limited),
 }
 
 impl<'a> Item<'a> {
@@ -111,6 +115,7 @@ impl<'a> Item<'a> {
             Self::Dns(row) => RowKey::Dns(row.key.clone()),
             Self::Disk(row) => RowKey::Disk(row.device.clone()),
             Self::DiskUser(row) => RowKey::DiskUser(row.user.clone()),
+            Self::Limit(row) => RowKey::Limit(row.resource, row.of.clone()),
             Self::Filesystem(row) => RowKey::Filesystem(row.mountpoint.clone(), row.device.clone()),
             Self::Job(row) => RowKey::Job(row.key.clone()),
         }
@@ -141,6 +146,7 @@ impl<'a> Item<'a> {
             Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Job(_) => false,
             Self::Disk(row) => row.device.is_none(),
             Self::DiskUser(row) => row.user == DiskUser::Folded,
+            Self::Limit(row) => row.of == Limited::Folded,
             Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => false,
         }
     }
@@ -175,6 +181,7 @@ impl<'a> Item<'a> {
             Self::Disk(row) => row.live || row.ops.iter().any(|op| op.request_rate > 0.0),
             Self::DiskUser(row) => row.ops.iter().any(|op| op.io_quantiles.is_some()),
             Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => true,
+            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Limit(_) => true,
         }
     }
 }

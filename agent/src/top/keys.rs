@@ -59,6 +59,7 @@ pub enum Action {
 pub const HELP: &[(&str, &str)] = &[
     ("1 to 9  f  J", "view, as the tabs say"),
     ("0 to 9  f", "view, as the tabs say"),
+    ("1 to 9  f l", "view, as the tabs say"),
     ("F2  Tab", "next view"),
     (
         "Arrows PgUp PgDn",

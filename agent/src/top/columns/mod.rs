@@ -7,6 +7,7 @@ mod dns;
 mod failure;
 pub(super) mod filesystem;
 mod job;
+pub(super) mod limit;
 mod listener;
 mod peer;
 mod port_use;
@@ -49,6 +50,8 @@ pub enum View {
     Filesystems,
     /// Processes of one session or service together.
     Jobs,
+    /// What can run out: descriptors, threads, memory, ports, …
+    Limits,
 }
 
 /// A view: what it lists and in which columns.
@@ -133,6 +136,7 @@ impl View {
         Self::Disks,
         Self::Filesystems,
         Self::Jobs,
+        Self::Limits,
     ];
 
     /// The table of this view.
@@ -150,6 +154,7 @@ impl View {
             Self::Disks => &disk::TABLE,
             Self::Filesystems => &filesystem::TABLE,
             Self::Jobs => &job::TABLE,
+            Self::Limits => &limit::TABLE,
         }
     }
 
@@ -168,6 +173,7 @@ impl View {
             Self::Disks => '0',
             Self::Filesystems => 'f',
             Self::Jobs => 'J',
+            Self::Limits => 'l',
         }
     }
 

@@ -11,6 +11,7 @@ use super::{
     door::{Listener, Refused, Settings},
     filesystem::Filesystem,
     job::Job,
+    limit::{Fds, Limit},
     lives::{Failure, Service},
     pools::{Ports, Upstream},
 };
@@ -40,6 +41,8 @@ pub struct Document<'a> {
     pub disks: Vec<Disk<'a>>,
     pub service_disks: Vec<ServiceDisk<'a>>,
     pub filesystems: Vec<Filesystem<'a>>,
+    pub limits: Vec<Limit<'a>>,
+    pub fds: Vec<Fds<'a>>,
     pub sources: Vec<Source<'a>>,
 }
 

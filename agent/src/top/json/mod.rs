@@ -6,6 +6,7 @@ mod door;
 mod fields;
 mod filesystem;
 mod job;
+mod limit;
 mod lives;
 mod pools;
 mod records;
@@ -44,6 +45,7 @@ struct Lists<'a> {
     /// Services at disks among them.
     disks: Vec<Item<'a>>,
     filesystems: Vec<Item<'a>>,
+    limits: Vec<Item<'a>>,
 }
 
 impl<'a> Lists<'a> {
@@ -78,6 +80,7 @@ impl<'a> Lists<'a> {
             dns: list(View::Dns),
             disks: list(View::Disks),
             filesystems: list(View::Filesystems),
+            limits: list(View::Limits),
         }
     }
 }

@@ -21,6 +21,7 @@ use super::{
     },
     filesystem::Filesystem,
     job::Job,
+    limit::{Fds, Limit},
     lives::{Failure, Service},
     pools::{Ports, Upstream},
 };
@@ -94,6 +95,11 @@ impl<'a> Document<'a> {
                 Item::Filesystem(row) => Some(Filesystem::new(row)),
                 _ => None,
             }),
+            limits: convert(&lists.limits, |item| match item {
+                Item::Limit(row) => Some(Limit::new(row)),
+                _ => None,
+            }),
+            fds: snapshot.fds.iter().map(Fds::new).collect(),
             sources: snapshot.own.sources.iter().map(Source::new).collect(),
         }
     }

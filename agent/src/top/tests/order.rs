@@ -121,6 +121,10 @@ fn views_by_number_tab_and_f2() {
         (KeyCode::Tab, View::Processes),
         (KeyCode::BackTab, View::Jobs),
         (KeyCode::Char('x'), View::Jobs),
+        (KeyCode::Tab, View::Limits),
+        (KeyCode::Tab, View::Processes),
+        (KeyCode::BackTab, View::Limits),
+        (KeyCode::Char('x'), View::Limits),
         (KeyCode::Char('1'), View::Processes),
     ] {
         session.press(code);

@@ -216,18 +216,13 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
-        self.limits.cycle(&self.process, &mut self.stages);
+        self.limits.cycle(&mut self.process, &mut self.stages);
         let named = self.service_label;
         let cgroups = self.process.identity().1;
         failures.extend(self.disks.cycle(|cgroup| match named {
             true => cgroups.service_in(BLOCK_CONTROLLER, cgroup),
             false => "".into(),
         }));
-        let cgroups = self.process.identity().1;
-        let service = |cgroup| cgroups.service_in("blkio", cgroup);
-        failures.extend(self.disks.cycle(service));
-        self.limits.cycle(&mut self.process, &mut self.stages);
-        failures.extend(self.disks.cycle(|_| "".into()));
         self.stages.mark("disk");
         self.room.cycle();
         self.stages.mark("filesystem");
@@ -245,8 +240,6 @@ impl Engine {
         if let Some(host) = &mut self.host {
             host.cycle(at, &files, self.process.identity().1);
         }
-        self.checks
-            .compare(at, &self.process, &self.tcp, self.disks.table().totals());
         self.stages.mark("host");
 
         self.sequence += 1;

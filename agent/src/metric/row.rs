@@ -6,7 +6,10 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats, ServiceDiskRow, ServiceRow, Snapshot, SwapRow, SwapUnattributed, UpstreamRow, HostTotals, InterfaceRow, ServicePressureRow,
+    DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, HostTotals, InterfaceRow, LimitRow,
+    ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow,
+    RefusedRow, Remote, ServerStats, ServiceDiskRow, ServicePressureRow, ServiceRow, Snapshot,
+    SwapRow, SwapUnattributed, UpstreamRow,
 };
 
 /// Everything one exposition shows.

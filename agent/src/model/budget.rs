@@ -14,7 +14,6 @@ pub const REFUSED: usize = 100;
 pub const UPSTREAMS: usize = 60;
 /// Pairs of ends whose local ports are counted.
 pub const PORT_USES: usize = 60;
-pub const PORT_USES: usize = 100;
 /// Whose swap I/O is told.
 pub const SWAPPERS: usize = 60;
 /// Filesystems.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::SwapRates;
 use super::JobKey;
+use super::SwapRates;
 
 /// Identity of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

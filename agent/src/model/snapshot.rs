@@ -3,7 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceDiskRow, ServiceRow, SwapRow, SwapUnattributed, UpstreamRow, JobRow, HostTotals, InterfaceRow, ServicePressureRow,
+    ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, HostTotals, InterfaceRow,
+    JobRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow,
+    ProcessRow, RefusedRow, ServiceDiskRow, ServicePressureRow, ServiceRow, SwapRow,
+    SwapUnattributed, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::model::{DiskVerdict, ListenerKey, OTHER, RefusedKey, ServiceKey, Snapshot};
-use crate::model::{ListenerKey, OTHER, RefusedKey, Resource, ServiceKey, Snapshot};
+use crate::model::{DiskVerdict, ListenerKey, OTHER, RefusedKey, Resource, ServiceKey, Snapshot};
 
 use super::{
     columns::{
@@ -23,9 +22,8 @@ use super::{
 pub struct Alert(String);
 
 /// Saturated listeners, reconnect storms, ports that refuse where somebody listened lately, local
-/// ports that run out, disks that are slow by themselves, and filesystems that hang or run full. Empty if all is well.
-/// ports that run out, filesystems that hang or run full, and other limits that are near. Empty if
-/// all is well.
+/// ports that run out, disks that are slow by themselves, filesystems that hang or run full, and
+/// other limits that are near. Empty if all is well.
 pub fn alerts(snapshot: &Snapshot) -> Vec<Alert> {
     let kinds = [
         (saturated(snapshot), View::Listeners),

@@ -5,7 +5,10 @@ use std::{net::IpAddr, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use crate::model::{
-    ConnectionRow, DnsKey, DnsRow, FailureKey, FailureRow, FilesystemRow, JobKey, JobRow, ListenerKey, ListenerRow, MemberRow, Owner, PeerKey, PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, ServiceKey, ServiceRow, Snapshot, UpstreamRow, DiskRow, DiskUser, ServiceDiskRow, LimitRow, Limited, Resource,
+    ConnectionRow, DiskRow, DiskUser, DnsKey, DnsRow, FailureKey, FailureRow, FilesystemRow,
+    JobKey, JobRow, LimitRow, Limited, ListenerKey, ListenerRow, MemberRow, Owner, PeerKey,
+    PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, Resource, ServiceDiskRow, ServiceKey,
+    ServiceRow, Snapshot, UpstreamRow,
 };
 
 /// Something a line shows.
@@ -143,11 +146,10 @@ impl<'a> Item<'a> {
             Self::Upstream(row) => row.owner.is_none(),
             Self::Ports(row) => row.ends.is_none(),
             Self::Dns(row) => row.key == DnsKey::Folded,
-            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Job(_) => false,
             Self::Disk(row) => row.device.is_none(),
             Self::DiskUser(row) => row.user == DiskUser::Folded,
             Self::Limit(row) => row.of == Limited::Folded,
-            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => false,
+            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Job(_) => false,
         }
     }
 
@@ -177,11 +179,10 @@ impl<'a> Item<'a> {
             Self::Service(row) => row.live || row.rates.opened > 0.0 || row.rates.closed > 0.0,
             // What failed a while ago may be what one looks for.
             Self::Failure(_) | Self::Upstream(_) | Self::Ports(_) | Self::Dns(_) => true,
-            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Job(_) => true,
             Self::Disk(row) => row.live || row.ops.iter().any(|op| op.request_rate > 0.0),
             Self::DiskUser(row) => row.ops.iter().any(|op| op.io_quantiles.is_some()),
-            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => true,
-            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Limit(_) => true,
+            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Job(_) => true,
+            Self::Limit(_) => true,
         }
     }
 }

@@ -42,6 +42,8 @@ impl Change {
             _ => 0.0,
         };
         ProcessRates {
+            // Told by another source, once groups are made.
+            swap: None,
             cpu: per_second(self.cpu.total()) / 1e9,
             read_bytes: per_second(self.counts.read_bytes),
             write_bytes: per_second(self.counts.write_bytes),

@@ -152,16 +152,6 @@ impl ProcessTable {
                         .cycle(entry.group, activity(&change))
                         .add(&change);
                 }
-                entry.rates = ProcessRates {
-                    // Told by another source, once groups are made.
-                    swap: None,
-                    cpu: per_second(change.cpu.total()) / 1e9,
-                    read_bytes: per_second(change.counts.read_bytes),
-                    write_bytes: per_second(change.counts.write_bytes),
-                    major_faults: per_second(change.counts.major_faults),
-                    run_delay: per_second(change.counts.run_delay_ns) / 1e9,
-                    block_delay: per_second(change.counts.block_delay_ns) / 1e9,
-                };
             }
             if let Some(memory) = entry.memory {
                 let held = (memory.anon + memory.swap) as f32 / HELD;

@@ -174,10 +174,6 @@ impl NameResolver {
     fn resolve(&mut self, record: &TaskRecord, key: &ExecId) -> String {
         let kernel = record.flags & TaskFlags::KERNEL_THREAD != 0;
         let seen = self.execs.take(key);
-        let unit = match self.rules.is_empty() {
-            true => Arc::from(""),
-            false => self.cgroups.service_of(record),
-        };
         let mut asked = Asked {
             record,
             seen: seen.as_deref(),
@@ -205,8 +201,6 @@ impl NameResolver {
     /// Whether a name that was given still holds. Of a process that has ended nothing better can
     /// be known.
     fn holds(&self, given: &Given, record: &TaskRecord) -> bool {
-        let asked = (record.uid, CgroupId::of(record));
-        let same = (given.uid, given.cgroup) == asked || self.rules.is_empty();
         let same = given.uid == record.uid && given.cgroup == CgroupId::of(record);
         let same = same || self.rules.is_empty();
         given.version == self.version(record) && same || !lives(record)

@@ -123,7 +123,7 @@ pub enum Shade {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Processes,
         Self::Peers,
         Self::Connections,

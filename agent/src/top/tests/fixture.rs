@@ -11,7 +11,9 @@ use hostlens_ebpf::wire::Direction;
 use crate::{
     metric::fixture::door::owner,
     model::{
-    ConnectionRow, ExitReason, Histogram, HostOverview, Lost, MemberRow, Memory, OwnStats, PeerKey, PeerRates, PeerRow, ProcessRates, ProcessRow, Remote, Scope, Snapshot, SourceStatus, Stage, SwapRates, JobKey, JobRow,
+        ConnectionRow, ExitReason, Histogram, HostOverview, JobKey, JobRow, Lost, MemberRow,
+        Memory, OwnStats, PeerKey, PeerRates, PeerRow, ProcessRates, ProcessRow, Remote, Scope,
+        Snapshot, SourceStatus, Stage, SwapRates,
     },
 };
 

@@ -15,8 +15,8 @@ mod door;
 mod hold;
 mod net;
 mod puppet;
-mod requests;
 mod queue;
+mod requests;
 mod serve;
 mod storm;
 

@@ -138,6 +138,7 @@ pub fn engine(ebpf: EbpfMode) -> anyhow::Result<Engine> {
 pub fn options(ebpf: EbpfMode) -> EngineOptions {
     EngineOptions {
         config: None,
+        service_label: true,
         ebpf,
         ebpf_log: false,
         rtt_source: RttSource::Walk,

@@ -8,6 +8,7 @@ mod owners;
 mod renaming;
 mod series;
 mod services;
+mod swapped;
 
 use std::{
     sync::Arc,

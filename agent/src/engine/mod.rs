@@ -6,6 +6,7 @@ mod cross_check;
 mod disk;
 mod dns;
 mod door;
+mod host;
 mod limit;
 mod options;
 mod own;
@@ -26,7 +27,10 @@ use anyhow::Context as _;
 
 use crate::{
     clock::Moment,
-    collect::{host::overview::OverviewReader, tcp::ack},
+    collect::{
+        host::{files::HostFiles, overview::OverviewReader},
+        tcp::ack,
+    },
     config::LiveConfig,
     kernel::{self, Kernel},
     model::{BirthGate, Snapshot},
@@ -39,6 +43,7 @@ use cross_check::CrossChecks;
 use disk::DiskStage;
 use dns::DnsStage;
 use door::DoorStage;
+use host::HostStage;
 use limit::LimitStage;
 use own::OwnReader;
 use part::Part;
@@ -47,6 +52,9 @@ use room::RoomStage;
 use stages::Stages;
 use swap::SwapStage;
 use tcp::TcpStage;
+
+/// The io controller's name in v1 hierarchies.
+const BLOCK_CONTROLLER: &str = "blkio";
 
 /// Sources, aggregation and what they need between cycles.
 pub struct Engine {
@@ -59,7 +67,9 @@ pub struct Engine {
     /// Only if asked for.
     dns: Option<DnsStage>,
     room: RoomStage,
-    host: OverviewReader,
+    overview: OverviewReader,
+    /// Unless left out.
+    host: Option<HostStage>,
     checks: CrossChecks,
     own: OwnReader,
     config: Option<LiveConfig>,
@@ -112,7 +122,8 @@ impl Engine {
             limits,
             dns,
             room: RoomStage::start(options),
-            host: OverviewReader::default(),
+            overview: OverviewReader::default(),
+            host: options.host.then(|| HostStage::start(options)),
             checks: CrossChecks::default(),
             own: OwnReader,
             config: options.config.clone(),
@@ -160,7 +171,8 @@ impl Engine {
             &self.room,
         ];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
-        always.into_iter().chain(dns)
+        let host = self.host.as_ref().map(|host| host as &dyn Part);
+        always.into_iter().chain(dns).chain(host)
     }
 
     /// Takes over what ended since the last call and polls listeners; to be called often enough
@@ -179,7 +191,8 @@ impl Engine {
     pub fn cycle(&mut self, gate: BirthGate) -> Snapshot {
         let at = Moment::now();
         self.stages.begin();
-        let host = self.host.read();
+        let files = HostFiles::read();
+        let host = self.overview.read(&files);
         self.room.ask(at);
         let mut failures = Vec::new();
         let swap = &mut self.swap;
@@ -203,8 +216,13 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
-        self.limits.cycle(&self.process, &mut self.stages);
-        failures.extend(self.disks.cycle(|_| "".into()));
+        self.limits.cycle(&mut self.process, &mut self.stages);
+        let named = self.service_label;
+        let cgroups = self.process.identity().1;
+        failures.extend(self.disks.cycle(|cgroup| match named {
+            true => cgroups.service_in(BLOCK_CONTROLLER, cgroup),
+            false => "".into(),
+        }));
         self.stages.mark("disk");
         self.room.cycle();
         self.stages.mark("filesystem");
@@ -219,6 +237,9 @@ impl Engine {
             self.disks.table().totals(),
             self.swap.balance(),
         );
+        if let Some(host) = &mut self.host {
+            host.cycle(at, &files, self.process.identity().1);
+        }
         self.stages.mark("host");
 
         self.sequence += 1;
@@ -236,9 +257,15 @@ impl Engine {
         let service_disks = self.disks.services(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
+        let (host_totals, interfaces, service_pressure) = match &mut self.host {
+            Some(host) => host.rows(self.sequence, gate),
+            None => Default::default(),
+        };
         let connections = self.tcp.connections();
         let mut members = self.process.members();
         self.swap.tell(&swap, &mut processes, &mut members);
+        let members = self.process.members();
+        let jobs = self.process.jobs(&members);
         self.stages.mark("snapshot");
 
         let interval = self.last.map_or(Duration::ZERO, |last| at.since(last));
@@ -258,6 +285,9 @@ impl Engine {
         Snapshot {
             interval,
             host,
+            host_totals,
+            interfaces,
+            service_pressure,
             peers,
             listeners,
             refused,
@@ -278,6 +308,7 @@ impl Engine {
             filesystems: self.room.rows().to_vec(),
             connections,
             members,
+            jobs,
             own,
             ..Snapshot::empty(self.sequence, at.wall)
         }

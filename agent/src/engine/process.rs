@@ -14,12 +14,13 @@ use crate::{
             memory::MemoryReader,
             names::NameResolver,
             procfs::ProcfsCollector,
+            sessions::SessionReader,
         },
         tcp::netns::Hints,
     },
     kernel::Kernel,
     model::{
-        BirthGate, Budget, Lost, MapFill, MemberRow, ProcessId, ProcessRow, ProgramStatus,
+        BirthGate, Budget, JobRow, Lost, MapFill, MemberRow, ProcessId, ProcessRow, ProgramStatus,
         SourceStatus,
     },
 };
@@ -30,6 +31,8 @@ const MEMORY_BUDGET: Duration = Duration::from_millis(5);
 const FIRST_MEMORY_BUDGET: Duration = Duration::from_millis(50);
 /// Time per cycle for counting descriptors of tables too large for the program.
 const FDS_BUDGET: Duration = Duration::from_millis(5);
+/// Time per cycle for reading sessions, for who looks at jobs: some 5 µs each.
+const SESSION_BUDGET: Duration = Duration::from_millis(50);
 
 /// The process half of a cycle.
 pub struct ProcessStage {
@@ -46,6 +49,7 @@ pub struct ProcessStage {
     memory: MemoryReader,
     memory_failed: u64,
     fds: FdReader,
+    sessions: SessionReader,
     wanted: Vec<ProcessId>,
     hints: Hints,
     swap_changes: Vec<(ProcessId, u64, u64)>,
@@ -88,6 +92,7 @@ impl ProcessStage {
             memory: MemoryReader::default(),
             memory_failed: 0,
             fds: FdReader::default(),
+            sessions: SessionReader::default(),
             wanted: Vec::new(),
             hints: Hints::default(),
             swap_changes: Vec::new(),
@@ -129,6 +134,7 @@ impl ProcessStage {
         self.read_memory(at);
         stages.mark("memory");
         self.count_fds(at);
+        self.read_sessions(at);
         stages.mark("fds");
         failure
     }
@@ -196,6 +202,15 @@ impl ProcessStage {
             });
     }
 
+    fn read_sessions(&mut self, at: Moment) {
+        self.table.sessions_wanted(at, &mut self.wanted);
+        let table = &mut self.table;
+        self.sessions
+            .read_within(&self.wanted, SESSION_BUDGET, |id, session| {
+                table.set_session(id, session, at)
+            });
+    }
+
     /// Groups of processes.
     pub fn rows(&mut self, sequence: u64, gate: BirthGate) -> Vec<ProcessRow> {
         self.table.rows(sequence, gate)
@@ -209,6 +224,11 @@ impl ProcessStage {
     /// Single processes, if wanted.
     pub fn members(&self) -> Vec<MemberRow> {
         self.table.members()
+    }
+
+    /// Jobs of these members.
+    pub fn jobs(&mut self, members: &[MemberRow]) -> Vec<JobRow> {
+        self.table.jobs(members)
     }
 
     /// The table, for the cross-check.

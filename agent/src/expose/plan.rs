@@ -164,6 +164,8 @@ mod tests {
         disks: budget::DISKS,
         disk_services: budget::DISK_SERVICES,
         limits: budget::LIMITS,
+        interfaces: budget::INTERFACES,
+        pressures: budget::SERVICE_PRESSURES,
         fds: budget::FD_TYPES,
         askers: budget::ASKERS,
         filesystems: budget::FILESYSTEMS,

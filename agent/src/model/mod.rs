@@ -8,6 +8,8 @@ mod dns;
 mod fds;
 mod filesystem;
 mod histogram;
+mod host;
+mod job;
 mod limit;
 mod listener;
 mod own;
@@ -25,6 +27,11 @@ pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
 pub use fds::{FdRow, fd_type};
 pub use filesystem::{FilesystemRow, Inodes, Room};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
+pub use host::{
+    CPU_MODES, HostTotals, InterfaceRow, MEMORY_TYPES, Pressure, RESOURCES, STALLS,
+    ServicePressureRow, Traffic,
+};
+pub use job::{JobKey, JobRow};
 pub use limit::{LimitRow, Limited, Resource};
 pub use listener::{
     ListenSettings, ListenerKey, ListenerRates, ListenerRow, RefusedKey, RefusedRow, Saturation,

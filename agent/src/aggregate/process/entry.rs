@@ -7,6 +7,7 @@ use hostlens_ebpf::wire::{TaskCounters, TaskFlags, TaskRecord, UNKNOWN_U32};
 use super::{
     counts::{Counts, Known},
     cpu::CpuTime,
+    jobs::Session,
 };
 use crate::{
     aggregate::group::GroupId,
@@ -31,6 +32,26 @@ pub(super) struct Change {
 pub(super) struct Place {
     pub group: GroupId,
     pub service: Arc<str>,
+}
+
+impl Change {
+    /// As rates over `seconds`; none without any time.
+    pub fn rates(&self, seconds: f64) -> ProcessRates {
+        let per_second = |amount: u64| match seconds {
+            seconds if seconds > 0.0 => amount as f64 / seconds,
+            _ => 0.0,
+        };
+        ProcessRates {
+            // Told by another source, once groups are made.
+            swap: None,
+            cpu: per_second(self.cpu.total()) / 1e9,
+            read_bytes: per_second(self.counts.read_bytes),
+            write_bytes: per_second(self.counts.write_bytes),
+            major_faults: per_second(self.counts.major_faults),
+            run_delay: per_second(self.counts.run_delay_ns) / 1e9,
+            block_delay: per_second(self.counts.block_delay_ns) / 1e9,
+        }
+    }
 }
 
 /// A living process.
@@ -74,6 +95,7 @@ pub(super) struct Entry {
     mark: u64,
     mark_read: u64,
     pub rates: ProcessRates,
+    pub session: Session,
 }
 
 /// Why a process ended, from the wait status and flags of its final record. A victim of the
@@ -131,6 +153,7 @@ impl Entry {
             mark: 0,
             mark_read: 0,
             rates: ProcessRates::default(),
+            session: Session::default(),
         }
     }
 

@@ -5,6 +5,7 @@ mod counts;
 mod cpu;
 mod entry;
 mod holders;
+mod jobs;
 mod owners;
 mod rows;
 mod swapped;

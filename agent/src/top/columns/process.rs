@@ -6,7 +6,7 @@ use crate::model::{ExitReason, MemberRow, Memory, ProcessRates, ProcessRow, Swap
 
 use super::{
     Column, Item, Shade, Table, Unit, Value, Width,
-    short::{number, text},
+    short::{self, number, text},
 };
 
 pub(super) static TABLE: Table = Table {
@@ -85,6 +85,13 @@ const COLUMNS: &[Column] = &[
             )
         },
     ),
+    short::service(4, |item| {
+        both(
+            item,
+            |row| short::named(&row.service),
+            |row| short::named(&row.service),
+        )
+    }),
     number(
         "cpu",
         "CPU%",

@@ -15,6 +15,8 @@ mod door;
 mod hold;
 mod net;
 mod puppet;
+mod queue;
+mod requests;
 mod serve;
 mod storm;
 
@@ -62,6 +64,8 @@ enum Work {
     Calibrate { millis: u64 },
     /// Burn on several threads, some of which end early.
     Threads(cpu::Threads),
+    /// Burn on several threads that share one CPU; prints how long they waited, then holds.
+    Queue(queue::Queue),
     /// Burn, then exec another program with the same number of rounds to burn.
     Exec { rounds: u64, program: PathBuf },
     /// Start short-lived children at a steady rate; prints what they used.
@@ -70,6 +74,8 @@ enum Work {
     Bomb { children: u32, rounds: u64 },
     /// Write and read a file, directly and through the page cache; prints, then holds.
     Disk { file: PathBuf, mebibytes: usize },
+    /// Ask a disk or file for something, once per input line; prints when it is done.
+    Requests(requests::Requests),
     /// Hold this many descriptors.
     Descriptors { count: u64 },
     /// Hold a mapping without a file, pushed out to swap if asked: at once, or at the word `out`.
@@ -98,10 +104,12 @@ fn main() {
         Work::Burn { rounds } => cpu::burn(rounds),
         Work::Calibrate { millis } => println!("{}", cpu::calibrate(millis)),
         Work::Threads(work) => work.run(),
+        Work::Queue(work) => work.run(),
         Work::Exec { rounds, program } => cpu::burn_and_exec(rounds, &program),
         Work::Storm(work) => work.run(),
         Work::Bomb { children, rounds } => storm::bomb(children, rounds),
         Work::Disk { file, mebibytes } => disk::run(&file, mebibytes),
+        Work::Requests(work) => work.run(),
         Work::Descriptors { count } => hold::descriptors(count),
         Work::Map(work) => work.run(),
         Work::Idle => hold_on(),

@@ -6,9 +6,10 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
-    OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats,
-    ServiceDiskRow, ServiceRow, Snapshot, UpstreamRow,
+    DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, HostTotals, InterfaceRow, LimitRow,
+    ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow,
+    RefusedRow, Remote, ServerStats, ServiceDiskRow, ServicePressureRow, ServiceRow, Snapshot,
+    SwapRow, SwapUnattributed, UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -73,6 +74,11 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<LimitRow>();
     visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();
+    visitor.area::<SwapRow>();
+    visitor.area::<SwapUnattributed>();
+    visitor.area::<HostTotals>();
+    visitor.area::<InterfaceRow>();
+    visitor.area::<ServicePressureRow>();
     visitor.area::<FdRow>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use super::JobKey;
+use super::SwapRates;
+
 /// Identity of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
@@ -113,6 +116,8 @@ pub struct ProcessRates {
     pub run_delay: f64,
     /// Threads waiting for storage, on average.
     pub block_delay: f64,
+    /// Swap I/O; absent while none is told.
+    pub swap: Option<SwapRates>,
 }
 
 /// One process of a group, for `top`.
@@ -140,6 +145,8 @@ pub struct MemberRow {
     pub start_seconds: f64,
     /// Rates over the last cycle.
     pub rates: ProcessRates,
+    /// What it is done together with; `None` for kernel threads, and until its session was read.
+    pub job: Option<JobKey>,
 }
 
 impl ProcessRow {

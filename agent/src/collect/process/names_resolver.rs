@@ -174,14 +174,10 @@ impl NameResolver {
     fn resolve(&mut self, record: &TaskRecord, key: &ExecId) -> String {
         let kernel = record.flags & TaskFlags::KERNEL_THREAD != 0;
         let seen = self.execs.take(key);
-        let unit = match self.rules.is_empty() {
-            true => Arc::from(""),
-            false => self.cgroups.service_of(record),
-        };
         let mut asked = Asked {
             record,
             seen: seen.as_deref(),
-            unit: &unit,
+            cgroups: &mut self.cgroups,
             users: &mut self.users,
             proc: &mut self.proc,
             tick_ns: self.tick_ns,

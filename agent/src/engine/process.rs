@@ -52,6 +52,7 @@ pub struct ProcessStage {
     sessions: SessionReader,
     wanted: Vec<ProcessId>,
     hints: Hints,
+    swap_changes: Vec<(ProcessId, u64, u64)>,
     /// The last walk was complete.
     complete: bool,
 }
@@ -94,6 +95,7 @@ impl ProcessStage {
             sessions: SessionReader::default(),
             wanted: Vec::new(),
             hints: Hints::default(),
+            swap_changes: Vec::new(),
             complete: false,
         }
     }
@@ -106,12 +108,19 @@ impl ProcessStage {
     }
 
     /// One walk; what went wrong, in one line.
-    pub fn cycle(&mut self, at: Moment, stages: &mut Stages) -> Option<String> {
+    /// `walked` is called with what it found before that is booked.
+    pub fn cycle(
+        &mut self,
+        at: Moment,
+        walked: impl FnOnce(&mut ProcessTable),
+        stages: &mut Stages,
+    ) -> Option<String> {
         self.names.begin_cycle();
         self.table.begin(at);
         let (complete, failure) = self.walk();
         self.complete = complete;
         self.drain();
+        walked(&mut self.table);
         stages.mark("process_walk");
         self.table
             .finish(Moment::now(), WalkOutcome { complete }, self.caps);
@@ -172,9 +181,13 @@ impl ProcessStage {
         } else {
             MEMORY_BUDGET
         };
-        let table = &mut self.table;
+        let (table, changes) = (&mut self.table, &mut self.swap_changes);
+        changes.clear();
         let outcome = self.memory.read_within(&self.wanted, budget, |id, memory| {
-            table.set_memory(id, Some(memory), at)
+            let before = table.set_memory(id, Some(memory), at);
+            if let Some(before) = before.filter(|before| before.swap != memory.swap) {
+                changes.push((id, before.swap, memory.swap));
+            }
         });
         self.memory_failed = outcome.failed;
     }
@@ -201,6 +214,11 @@ impl ProcessStage {
     /// Groups of processes.
     pub fn rows(&mut self, sequence: u64, gate: BirthGate) -> Vec<ProcessRow> {
         self.table.rows(sequence, gate)
+    }
+
+    /// Processes whose `VmSwap` was found to have changed in this cycle: bytes before and now.
+    pub fn swap_changes(&self) -> &[(ProcessId, u64, u64)] {
+        &self.swap_changes
     }
 
     /// Single processes, if wanted.

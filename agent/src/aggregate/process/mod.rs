@@ -8,6 +8,7 @@ mod holders;
 mod jobs;
 mod owners;
 mod rows;
+mod swapped;
 mod table;
 mod wanted;
 

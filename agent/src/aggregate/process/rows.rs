@@ -90,7 +90,7 @@ impl ProcessTable {
                 ppid: entry.ppid,
                 process: key.process.clone(),
                 user: key.user.clone(),
-                service: entry.service.clone(),
+                service: key.service.clone(),
                 threads: entry.threads,
                 cpu_ns: entry.cpu_ns(),
                 memory: entry.memory,

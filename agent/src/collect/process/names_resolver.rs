@@ -81,8 +81,9 @@ struct Given {
     cgroup: CgroupId,
 }
 
-/// Names processes, users and services. A process by the first grouping rule that matches, else by
-/// what runs. Arguments of an interpreter come from its execve, if that was seen, else from `/proc/PID/cmdline`; without either its own name must do.
+/// Names processes, users and services: a process by the first grouping rule that matches, else by
+/// what runs. Arguments of an interpreter come from its execve, if that was seen, else from
+/// `/proc/PID/cmdline`; without either its own name must do.
 #[derive(Debug)]
 pub struct NameResolver {
     proc: ProcReader,
@@ -200,8 +201,8 @@ impl NameResolver {
     /// Whether a name that was given still holds. Of a process that has ended nothing better can
     /// be known.
     fn holds(&self, given: &Given, record: &TaskRecord) -> bool {
-        let asked = (record.uid, CgroupId::of(record));
-        let same = (given.uid, given.cgroup) == asked || self.rules.is_empty();
+        let same = given.uid == record.uid && given.cgroup == CgroupId::of(record);
+        let same = same || self.rules.is_empty();
         given.version == self.version(record) && same || !lives(record)
     }
 

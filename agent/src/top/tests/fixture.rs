@@ -13,17 +13,25 @@ use crate::{
     model::{
         ConnectionRow, ExitReason, Histogram, HostOverview, JobKey, JobRow, Lost, MemberRow,
         Memory, OwnStats, PeerKey, PeerRates, PeerRow, ProcessRates, ProcessRow, Remote, Scope,
-        Snapshot, SourceStatus, Stage,
+        Snapshot, SourceStatus, Stage, SwapRates,
     },
 };
 
 const MIB: u64 = 1 << 20;
 
+/// The service of what runs as a user.
+fn service(user: &str) -> &'static str {
+    match user {
+        "postgres" => "postgresql@17-main.service",
+        _ => "",
+    }
+}
+
 fn process(name: &str, user: &str, cpu: f64, anon_mib: u64) -> ProcessRow {
     ProcessRow {
         process: name.into(),
         user: user.into(),
-        service: "".into(),
+        service: service(user).into(),
         folded: false,
         held: false,
         live: true,
@@ -60,6 +68,10 @@ fn process(name: &str, user: &str, cpu: f64, anon_mib: u64) -> ProcessRow {
             major_faults: 0.0,
             run_delay: 0.25,
             block_delay: 0.0,
+            swap: Some(SwapRates {
+                in_bytes: 0.0,
+                out_bytes: 1_048_576.0,
+            }),
         },
     }
 }
@@ -70,7 +82,7 @@ fn member(pid: u32, name: &str, user: &str, cpu: f64) -> MemberRow {
         ppid: 1,
         process: name.into(),
         user: user.into(),
-        service: "".into(),
+        service: service(user).into(),
         threads: 1,
         cpu_ns: 5_430_000_000,
         memory: Some(Memory {

@@ -138,11 +138,10 @@ impl Cgroups {
             record.kind == TaskKind::Process as u32 && record.flags & TaskFlags::ZOMBIE == 0;
         let kernel = record.flags & TaskFlags::KERNEL_THREAD != 0;
         let by_paths = self.v1_in_use || id.id == 0;
-        if lives && by_paths && !(kernel && id.is_root()) {
-            if let Some(service) = self.of_process(record.tgid) {
-                self.bear(id, &service);
-                return service;
-            }
+        let asked = lives && by_paths && !(kernel && id.is_root());
+        if asked && let Some(service) = self.of_process(record.tgid) {
+            self.bear(id, &service);
+            return service;
         }
         let service = self.service(id);
         if lives && *service == *UNKNOWN {

@@ -8,6 +8,7 @@
 )]
 
 use std::{
+    cell::RefCell,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -308,7 +309,7 @@ fn statistics_switched_off_are_absent_not_stale() {
     };
     let slowest = |scrape: &Scrape| {
         let all = scrape.sum("hostlens_disk_io_seconds_count", &[("device", device)]);
-        let short = [("device", device), ("le", "1")];
+        let short = [("device", device), ("le", "1.0")];
         all - scrape.sum("hostlens_disk_io_seconds_bucket", &short)
     };
     ask(&mut asker);
@@ -373,10 +374,11 @@ fn a_disk_far_below_its_best_is_slow() {
         row.cloned()
     };
     let mebibyte = 1 << 20;
-    let mut reader = disk.asker(&names, "reader", &format!("read 40 {mebibyte}"));
+    let reader = disk.asker(&names, "reader", &format!("read 40 {mebibyte}"));
+    let reader = RefCell::new(reader);
     // As fast as it can, until that has made its mark.
     let best = top.await_cycle("its best", PATIENCE, |cycle| {
-        ask(&mut reader);
+        ask(&mut reader.borrow_mut());
         let best = row(cycle)?["best_bytes_per_second"].as_f64().unwrap_or(0.0);
         (best > rate as f64 * 10.0)
             .then_some(best)
@@ -386,7 +388,7 @@ fn a_disk_far_below_its_best_is_slow() {
         bytes_per_second: Some(rate),
         ..Pace::default()
     });
-    reader.finish();
+    reader.into_inner().finish();
     let mut reader = disk.asker(&names, "reader", &format!("read 400 {mebibyte}"));
     reader.say("go");
     let row = top.await_cycle("its verdict", 2 * PATIENCE, |cycle| {

@@ -77,7 +77,8 @@ pub unsafe fn request(rq: *const u8, error: i32, bytes: u32) -> Option<Done> {
         let left: u32 = member(rq, &at::RQ_DATA_LEN);
         let last = bytes >= left;
         let (mut io_ns, mut service_ns) = (None, None);
-        if last && timed(rq) {
+        // A flush is a request of the queue's own, stamped each time (`blk_rq_init()`).
+        if last && (op as u32 == DiskOp::Flush as u32 || timed(rq)) {
             let now = bpf_ktime_get_ns();
             io_ns = since(now, member(rq, &at::RQ_START));
             service_ns = since(now, member(rq, &at::RQ_IO_START));

@@ -49,14 +49,6 @@ pub struct Done {
     service_ns: Option<u64>,
 }
 
-impl Done {
-    /// Operation and time from queued to done of a whole request, if that is known.
-    #[inline(always)]
-    pub fn time(&self) -> Option<(u32, u64)> {
-        Some((self.key.op, self.io_ns?))
-    }
-}
-
 /// Looks at a request at `block_rq_complete`; `None` if it does not count.
 ///
 /// # Safety

@@ -359,16 +359,6 @@ pub const BLOCK: ObjectSpec = ObjectSpec {
             hook: Hook::LateTracepoint("block_bio_complete", 2),
             needs: BIO,
         },
-        ProgramSpec {
-            name: "disk_started",
-            hook: Hook::Tracepoint("block_io_start", 1),
-            needs: CURRENT,
-        },
-        ProgramSpec {
-            name: "disk_done_for",
-            hook: Hook::Tracepoint("block_rq_complete", 3),
-            needs: REQUEST,
-        },
     ],
 };
 

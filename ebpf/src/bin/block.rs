@@ -1,6 +1,5 @@
 //! Requests to disks: how long each took, by disk, operation and cgroup. One program for all disks
-//! with requests; two more for those without; and, where asked for, two that tell each request's
-//! process.
+//! with requests; two more for those without.
 #![no_std]
 #![no_main]
 #![allow(
@@ -10,21 +9,17 @@
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
-    btf_maps::{Array, HashMap, PerCpuArray, Queue, RingBuf},
+    btf_maps::{Array, HashMap, PerCpuArray, Queue},
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
 use hostlens_ebpf::{
-    probe::{block, current::Current},
-    wire::{
-        BIOS, BioStart, DISK_SLOTS, DISK_SLOTS_FOLDED, DISK_SLOTS_SHARED, DiskKey, DiskRecord,
-        DiskSlot, RQ_OWNERS,
-    },
+    probe::block,
+    wire::{BIOS, BioStart, DISK_SLOTS, DISK_SLOTS_FOLDED, DISK_SLOTS_SHARED, DiskKey, DiskSlot},
 };
 
 const BPF_F_MMAPABLE: usize = 1 << 10;
 const BPF_F_NO_PREALLOC: usize = 1;
-const NO_WAKEUP: u64 = 1;
 
 /// What was measured, mapped by user space.
 #[btf_map]
@@ -42,30 +37,13 @@ static DISK_FREE: Queue<u32, DISK_SLOTS_SHARED> = Queue::new();
 #[btf_map]
 static DISK_FREE_FOLDED: Queue<u32, DISK_SLOTS_FOLDED> = Queue::new();
 
-/// Bios under way at devices without requests, by address. Resized at load.
+/// Bios under way at devices without requests, by address.
 #[btf_map]
 static BIO_STARTS: HashMap<u64, BioStart, BIOS, BPF_F_NO_PREALLOC> = HashMap::new();
 
-/// Bios, and requests with their process, that found no room.
+/// Bios that found no room.
 #[btf_map]
 static DISK_LOST: PerCpuArray<u64, 1> = PerCpuArray::new();
-
-/// Who handed in a request, by its address.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct RqOwner {
-    start_ns: u64,
-    tgid: u64,
-}
-
-/// Requests under way; each address is used again, so what was merged into others is overwritten.
-#[btf_map]
-static RQ_OWNER: HashMap<u64, RqOwner, RQ_OWNERS, BPF_F_NO_PREALLOC> = HashMap::new();
-
-/// Requests that are done, with their process; user space polls, nothing is woken. Resized at
-/// load.
-#[btf_map]
-static DISK_DONE: RingBuf<DiskRecord, { 1 << 20 }> = RingBuf::new();
 
 struct Maps;
 
@@ -152,56 +130,6 @@ pub fn bio_done(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's second argument is a bio.
     if let Some(done) = unsafe { block::completed(bio, start) } {
         block::count(&Maps, &done);
-    }
-    0
-}
-
-#[btf_tracepoint(function = "block_io_start")]
-pub fn disk_started(ctx: BtfTracePointContext) -> i32 {
-    let rq: *const u8 = ctx.arg(0);
-    let task = Current::task();
-    let tgid = task.tgid();
-    if tgid == 0 {
-        // A thread of the kernel. Who used this address before has nothing to do with it.
-        let _ = RQ_OWNER.remove(rq as u64);
-        return 0;
-    }
-    let owner = RqOwner {
-        start_ns: task.process_start_ns(),
-        tgid: u64::from(tgid),
-    };
-    if RQ_OWNER
-        .insert(rq as u64, owner, u64::from(BPF_ANY))
-        .is_err()
-    {
-        lost();
-    }
-    0
-}
-
-#[btf_tracepoint(function = "block_rq_complete")]
-pub fn disk_done_for(ctx: BtfTracePointContext) -> i32 {
-    let rq: *const u8 = ctx.arg(0);
-    // SAFETY: the tracepoint's first argument is a request.
-    let Some(done) = (unsafe { block::request(rq, ctx.arg(1), ctx.arg(2)) }) else {
-        return 0;
-    };
-    // SAFETY: the request is under way: nobody else has its entry.
-    let Some(owner) = (unsafe { RQ_OWNER.get(rq as u64) }).copied() else {
-        return 0;
-    };
-    let Some((op, ns)) = done.time() else {
-        return 0;
-    };
-    let _ = RQ_OWNER.remove(rq as u64);
-    let record = DiskRecord {
-        ns,
-        owner_start_ns: owner.start_ns,
-        owner_tgid: owner.tgid as u32,
-        op,
-    };
-    if DISK_DONE.output(record, NO_WAKEUP).is_err() {
-        lost();
     }
     0
 }

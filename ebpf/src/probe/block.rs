@@ -49,14 +49,6 @@ pub struct Done {
     service_ns: Option<u64>,
 }
 
-impl Done {
-    /// Operation and time from queued to done of a whole request, if that is known.
-    #[inline(always)]
-    pub fn time(&self) -> Option<(u32, u64)> {
-        Some((self.key.op, self.io_ns?))
-    }
-}
-
 /// Looks at a request at `block_rq_complete`; `None` if it does not count.
 ///
 /// # Safety
@@ -77,7 +69,8 @@ pub unsafe fn request(rq: *const u8, error: i32, bytes: u32) -> Option<Done> {
         let left: u32 = member(rq, &at::RQ_DATA_LEN);
         let last = bytes >= left;
         let (mut io_ns, mut service_ns) = (None, None);
-        if last && timed(rq) {
+        // A flush is a request of the queue's own, stamped each time (`blk_rq_init()`).
+        if last && (op as u32 == DiskOp::Flush as u32 || timed(rq)) {
             let now = bpf_ktime_get_ns();
             io_ns = since(now, member(rq, &at::RQ_START));
             service_ns = since(now, member(rq, &at::RQ_IO_START));

@@ -1,5 +1,4 @@
-//! Requests to disks: how long they took, in memory that programs write and user space reads; and,
-//! where asked for, each one with its process.
+//! Requests to disks: how long they took, in memory that programs write and user space reads.
 
 #[cfg(not(target_arch = "bpf"))]
 use core::sync::atomic::{AtomicU32 as Shared32, AtomicU64 as Shared64};
@@ -17,8 +16,6 @@ pub const DISK_SLOTS_FOLDED: usize = 64;
 pub const DISK_SLOTS: usize = 1 + DISK_SLOTS_SHARED + DISK_SLOTS_FOLDED;
 /// Bios under way at devices without requests, at most.
 pub const BIOS: usize = 8192;
-/// Requests under way whose process is remembered, at most.
-pub const RQ_OWNERS: usize = 16_384;
 
 /// [`DiskKey::cgroup`] of what found no room under its own.
 pub const CGROUP_FOLDED: u64 = 0;
@@ -132,24 +129,6 @@ unsafe impl Record for BioStart {}
 #[cfg(feature = "user")]
 // SAFETY: as for `Record`.
 unsafe impl aya::Pod for BioStart {}
-
-/// A request that is done, with the process that handed it in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct DiskRecord {
-    /// Queued to done, ns.
-    pub ns: u64,
-    /// Start of the process, ns of `CLOCK_BOOTTIME`.
-    pub owner_start_ns: u64,
-    /// The process.
-    pub owner_tgid: u32,
-    /// [`DiskOp`].
-    pub op: u32,
-}
-
-const _: () = assert!(size_of::<DiskRecord>() == 24);
-// SAFETY: repr(C), plain integers, no padding (size asserted above).
-unsafe impl Record for DiskRecord {}
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,7 @@ mod task;
 
 pub use block::{
     BIOS, BioStart, CGROUP_FOLDED, CGROUP_WRITEBACK, DISK_SLOTS, DISK_SLOTS_FOLDED,
-    DISK_SLOTS_SHARED, DiskKey, DiskOp, DiskRecord, DiskSlot, RQ_OWNERS,
+    DISK_SLOTS_SHARED, DiskKey, DiskOp, DiskSlot,
 };
 pub use connect::{ATTEMPTS, AttemptRecord};
 pub use counters::TaskCounters;

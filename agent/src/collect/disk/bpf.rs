@@ -26,10 +26,6 @@ const IDLE: Duration = Duration::from_secs(60);
 /// A bio remembered for so long will not be done under its address.
 const BIO_PATIENCE: Duration = Duration::from_secs(120);
 const TIMES: &str = "DISK_TIMES";
-/// Programs and maps of what is only there if asked for.
-pub const OWNER_PROGRAMS: [&str; 2] = ["disk_started", "disk_done_for"];
-/// The map that only those use; its ring buffer is sized at load.
-pub const OWNER_MAPS: [&str; 1] = ["RQ_OWNER"];
 const BARE_PROGRAMS: [&str; 2] = ["bio_done", "bio_queued"];
 
 /// The source.
@@ -225,11 +221,6 @@ impl DiskBpf {
     /// State of the programs.
     pub fn programs(&self) -> Vec<ProgramStatus> {
         self.object.programs()
-    }
-
-    /// The object, for what else is in it.
-    pub fn object(&mut self) -> &mut LoadedObject {
-        &mut self.object
     }
 }
 

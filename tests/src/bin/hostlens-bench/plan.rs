@@ -137,6 +137,7 @@ pub fn engine(ebpf: EbpfMode) -> anyhow::Result<Engine> {
 /// Its settings.
 pub fn options(ebpf: EbpfMode) -> EngineOptions {
     EngineOptions {
+        service_label: true,
         config: None,
         service_label: true,
         ebpf,

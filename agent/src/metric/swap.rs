@@ -9,6 +9,7 @@ use crate::model::{OTHER, SwapKey, SwapMeasure, SwapRow, SwapUnattributed};
 impl Row for SwapRow {
     const AREA: &'static str = "Swap I/O";
     const LABELS: &'static [&'static str] = PROCESS_LABELS;
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
     const NOTE: &'static str = "A group of processes is there from its first page on. Pages that \
         lead to no process have `process` in brackets and no `user`: `[exited]` (nobody mapped them any \
         more), `[shmem]` (shared memory, written; `service` is whom it is charged to), `[zswap writeback]`, `[ksm]`, `[kernel]` (read \

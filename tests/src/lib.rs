@@ -11,6 +11,7 @@
 
 pub mod agent;
 pub mod bpf;
+pub mod cgroup;
 pub mod deadline;
 pub mod delay_link;
 pub mod fuse;
@@ -21,6 +22,7 @@ pub mod http;
 pub mod listen_truth;
 pub mod loop_device;
 pub mod memory_cgroup;
+pub mod memory_limit;
 pub mod netns;
 pub mod output;
 pub mod packet_truth;

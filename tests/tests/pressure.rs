@@ -38,7 +38,8 @@ fn waiting_of_a_unit_is_that_of_its_cgroup() {
         return;
     }
     let counted = |root: &Path| fs::read(root.join("cgroup.controllers")).is_ok();
-    if !cgroup::mount("").is_some_and(|root| counted(&root)) || fs::read("/proc/pressure/cpu").is_err()
+    if !cgroup::mount("").is_some_and(|root| counted(&root))
+        || fs::read("/proc/pressure/cpu").is_err()
     {
         println!("SKIP: no v2 hierarchy, or a kernel that does not count pressure");
         return;

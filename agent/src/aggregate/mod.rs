@@ -24,6 +24,7 @@ mod overflow;
 mod process;
 mod service;
 mod store;
+mod swap;
 mod tcp;
 mod window;
 
@@ -38,6 +39,7 @@ pub use networks::{NetworkError, Networks, OwnNetwork};
 pub use process::{Holder, ProcessCaps, ProcessConfig, ProcessTable};
 pub use service::{FAILURE_BUDGET, SERVICE_BUDGET};
 pub use store::Store;
+pub use swap::{SwapBalance, SwapConfig, SwapTable};
 pub use tcp::{Accept, TcpConfig, TcpTable};
 
 use crate::model::Owner;

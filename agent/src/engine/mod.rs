@@ -15,6 +15,8 @@ mod process;
 mod room;
 mod runner;
 mod stages;
+mod swap;
+mod swap_rates;
 mod tcp;
 mod tcp_report;
 mod tcp_source;
@@ -48,12 +50,17 @@ use part::Part;
 use process::ProcessStage;
 use room::RoomStage;
 use stages::Stages;
+use swap::SwapStage;
 use tcp::TcpStage;
+
+/// The io controller's name in v1 hierarchies.
+const BLOCK_CONTROLLER: &str = "blkio";
 
 /// Sources, aggregation and what they need between cycles.
 pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
+    swap: SwapStage,
     disks: DiskStage,
     door: DoorStage,
     limits: LimitStage,
@@ -99,6 +106,7 @@ impl Engine {
         };
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
+        let swap = SwapStage::start(&kernel, options);
         let disks = DiskStage::start(&kernel, options);
         let dns = options.dns.then(|| DnsStage::start(&kernel, options));
         let limits = LimitStage::start(&kernel, options);
@@ -108,6 +116,7 @@ impl Engine {
         let engine = Self {
             tcp,
             process,
+            swap,
             disks,
             door: DoorStage::start(options),
             limits,
@@ -156,6 +165,7 @@ impl Engine {
             &self.tcp,
             &self.door,
             &self.process,
+            &self.swap,
             &self.disks,
             &self.limits,
             &self.room,
@@ -169,6 +179,7 @@ impl Engine {
     /// that ring buffers do not fill up and bursts are seen (every 80 ms).
     pub fn drain(&mut self) {
         self.process.drain();
+        self.swap.poll();
         self.tcp.drain(self.process.table());
         self.door.poll(&mut self.tcp);
         if let Some(dns) = &mut self.dns {
@@ -184,7 +195,14 @@ impl Engine {
         let host = self.overview.read(&files);
         self.room.ask(at);
         let mut failures = Vec::new();
-        failures.extend(self.process.cycle(at, &mut self.stages));
+        let swap = &mut self.swap;
+        failures.extend(
+            self.process
+                .cycle(at, |table| swap.collect(table), &mut self.stages),
+        );
+        swap.changes(self.process.swap_changes());
+        swap.cycle(self.process.table());
+        self.stages.mark("swap");
         failures.extend(self.tcp.cycle(
             at,
             self.process.namespaces(),
@@ -198,8 +216,13 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
-        self.limits.cycle(&self.process, &mut self.stages);
-        failures.extend(self.disks.cycle(|_| "".into()));
+        self.limits.cycle(&mut self.process, &mut self.stages);
+        let named = self.service_label;
+        let cgroups = self.process.identity().1;
+        failures.extend(self.disks.cycle(|cgroup| match named {
+            true => cgroups.service_in(BLOCK_CONTROLLER, cgroup),
+            false => "".into(),
+        }));
         self.stages.mark("disk");
         self.room.cycle();
         self.stages.mark("filesystem");
@@ -207,11 +230,16 @@ impl Engine {
             tracing::warn!("{failure}");
         }
         self.failed_cycles += u64::from(!failures.is_empty());
+        self.checks.compare(
+            at,
+            &self.process,
+            &self.tcp,
+            self.disks.table().totals(),
+            self.swap.balance(),
+        );
         if let Some(host) = &mut self.host {
             host.cycle(at, &files, self.process.identity().1);
         }
-        self.checks
-            .compare(at, &self.process, &self.tcp, self.disks.table().totals());
         self.stages.mark("host");
 
         self.sequence += 1;
@@ -223,7 +251,8 @@ impl Engine {
         let listeners = self.door.rows(self.sequence, gate);
         let limits = self.limits.rows(&listeners, &port_use, self.room.rows());
         let refused = self.door.refused(self.sequence, gate);
-        let processes = self.process.rows(self.sequence, gate);
+        let mut processes = self.process.rows(self.sequence, gate);
+        let swap = self.swap.rows(self.sequence, gate);
         let disks = self.disks.rows(self.sequence, gate);
         let service_disks = self.disks.services(self.sequence, gate);
         let dns = self.dns.as_mut();
@@ -233,7 +262,10 @@ impl Engine {
             None => Default::default(),
         };
         let connections = self.tcp.connections();
+        let mut members = self.process.members();
+        self.swap.tell(&swap, &mut processes, &mut members);
         let members = self.process.members();
+        let jobs = self.process.jobs(&members);
         self.stages.mark("snapshot");
 
         let interval = self.last.map_or(Duration::ZERO, |last| at.since(last));
@@ -266,6 +298,8 @@ impl Engine {
             port_use,
             service_label: self.service_label,
             processes,
+            swap,
+            swap_unattributed: self.swap.unattributed(),
             dns,
             disks,
             service_disks,
@@ -274,6 +308,7 @@ impl Engine {
             filesystems: self.room.rows().to_vec(),
             connections,
             members,
+            jobs,
             own,
             ..Snapshot::empty(self.sequence, at.wall)
         }

@@ -25,6 +25,7 @@ mod row;
 mod server;
 mod service;
 mod signal;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -49,6 +50,7 @@ pub use row::{AreaVisitor, Exposed, LabelValues, Row, visit_areas};
 pub use server::SERVER_FAMILIES;
 pub use service::{SERVICE_FAMILIES, SERVICE_LABELS};
 pub use signal::signal_name;
+pub use swap::{SWAP_FAMILIES, UNATTRIBUTED_FAMILIES};
 pub use upstream::{UPSTREAM_FAMILIES, UPSTREAM_LABELS};
 
 /// Prefix of every exported name.

@@ -14,6 +14,8 @@ pub const REFUSED: usize = 100;
 pub const UPSTREAMS: usize = 60;
 /// Pairs of ends whose local ports are counted.
 pub const PORT_USES: usize = 60;
+/// Whose swap I/O is told.
+pub const SWAPPERS: usize = 60;
 /// Filesystems.
 pub const FILESYSTEMS: usize = 32;
 /// Disks: up to eight histograms each.

@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, HostTotals, InterfaceRow,
-    LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow,
-    RefusedRow, ServiceDiskRow, ServicePressureRow, ServiceRow, UpstreamRow,
+    JobRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow,
+    ProcessRow, RefusedRow, ServiceDiskRow, ServicePressureRow, ServiceRow, SwapRow,
+    SwapUnattributed, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -57,10 +58,18 @@ pub struct Snapshot {
     pub service_label: bool,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
+    /// Swap I/O, heaviest first, `other` last; empty until there is some.
+    pub swap: Vec<SwapRow>,
+    /// Swap I/O nobody was charged with; absent without swap, or where the kernel's sums are not
+    /// compared.
+    pub swap_unattributed: Option<SwapUnattributed>,
     /// Live connections; empty unless details were asked for.
     pub connections: Vec<ConnectionRow>,
     /// Single processes; empty unless details were asked for.
     pub members: Vec<MemberRow>,
+    /// Processes of one session or service together, heaviest first; empty unless details were
+    /// asked for.
+    pub jobs: Vec<JobRow>,
     /// The agent itself.
     pub own: OwnStats,
 }
@@ -92,8 +101,11 @@ impl Snapshot {
             filesystems: Vec::new(),
             service_label: true,
             processes: Vec::new(),
+            swap: Vec::new(),
+            swap_unattributed: None,
             connections: Vec::new(),
             members: Vec::new(),
+            jobs: Vec::new(),
             own: OwnStats::default(),
         }
     }

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::model::{ListenerKey, OTHER, RefusedKey, ServiceKey, Snapshot};
+use crate::model::{DiskVerdict, ListenerKey, OTHER, RefusedKey, Resource, ServiceKey, Snapshot};
 
 use super::{
     columns::{
         View,
         filesystem::{NEARLY_FULL, SOON},
+        limit,
     },
     human::{self, Unit},
     text,
@@ -21,14 +22,17 @@ use super::{
 pub struct Alert(String);
 
 /// Saturated listeners, reconnect storms, ports that refuse where somebody listened lately, local
-/// ports that run out, and filesystems that hang or run full. Empty if all is well.
+/// ports that run out, disks that are slow by themselves, filesystems that hang or run full, and
+/// other limits that are near. Empty if all is well.
 pub fn alerts(snapshot: &Snapshot) -> Vec<Alert> {
     let kinds = [
         (saturated(snapshot), View::Listeners),
         (storms(snapshot), View::Services),
         (refusals(snapshot), View::Listeners),
         (ports(snapshot), View::Ports),
+        (disks(snapshot), View::Disks),
         (filesystems(snapshot), View::Filesystems),
+        (limits(snapshot), View::Limits),
     ];
     let alerts = kinds.into_iter().filter_map(|(found, view)| {
         let more = match found.len() {
@@ -108,6 +112,16 @@ fn refusals(snapshot: &Snapshot) -> Vec<String> {
     .collect()
 }
 
+fn disks(snapshot: &Snapshot) -> Vec<String> {
+    let rows = snapshot.disks.iter();
+    let slow = rows.filter(|row| row.verdict == Some(DiskVerdict::Slow));
+    slow.map(|row| {
+        let name = row.device.as_deref().unwrap_or(OTHER);
+        format!("slow disk: {}", printable(name))
+    })
+    .collect()
+}
+
 fn ports(snapshot: &Snapshot) -> Vec<String> {
     let rows = snapshot.port_use.iter();
     let rows = rows.filter(|row| row.ratio() >= NEARLY_ALL);
@@ -139,6 +153,33 @@ fn filesystems(snapshot: &Snapshot) -> Vec<String> {
     rows.collect()
 }
 
+/// Those that no other alert tells of.
+fn limits(snapshot: &Snapshot) -> Vec<String> {
+    let told = [
+        Resource::ListenBacklog,
+        Resource::EphemeralPorts,
+        Resource::FilesystemBytes,
+        Resource::FilesystemInodes,
+    ];
+    let rows = snapshot.limits.iter();
+    let rows = rows.filter(|row| limit::pressing(row) && !told.contains(&row.resource));
+    rows.map(|row| {
+        let what = row.resource.name();
+        let whose = limit::whose(row);
+        let whose = whose.show(Unit::Text);
+        if row.ratio() >= NEARLY_FULL {
+            let percent = human::format(row.ratio() * 100.0, Unit::Percent);
+            return format!("{what} {percent}%: {whose}");
+        }
+        let left = row.seconds_to_full.unwrap_or_default();
+        format!(
+            "{what} full in {}: {whose}",
+            human::format(left, Unit::Span)
+        )
+    })
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,25 +192,37 @@ mod tests {
         snapshot.services[3].rates.opened = 120.0;
         snapshot.refused[0].rate = 3.0;
         snapshot.filesystems.remove(0);
+        snapshot.limits.clear();
         let mut other = snapshot.listeners[0].clone();
         other.key = ListenerKey::Folded;
         snapshot.listeners.push(other);
         let alerts = alerts(&snapshot);
         let wide = "gunicorn *:8080 workers_busy (+1) [4]  storm: consumer :5672 120/s [5]  \
                     refused: beam.smp *:5672 [4]  ports 97.4%: 10.0.0.7:5432 [8]  \
-                    full in 42m40s: /var/lib/postgresql [f]";
+                    slow disk: md0 [0]  full in 42m40s: /var/lib/postgresql [f]";
         assert_eq!(line(&alerts, wide.len(), "~"), wide);
         assert_eq!(
             line(&alerts, 80, "~"),
-            "gunicorn *:8080 workers_busy (+1) [4]  storm: consumer :5672 120/s [5]  +3"
+            "gunicorn *:8080 workers_busy (+1) [4]  storm: consumer :5672 120/s [5]  +4"
         );
         assert_eq!(
             line(&alerts, 60, "~"),
-            "gunicorn *:8080 workers_busy (+1) [4]  +4"
+            "gunicorn *:8080 workers_busy (+1) [4]  +5"
         );
-        for cells in 0..190 {
+        for cells in 0..220 {
             assert!(line(&alerts, cells, "~").len() <= cells);
         }
+    }
+
+    #[test]
+    fn a_limit_is_told_of_once() {
+        let full = fixture::small();
+        let snapshot = Snapshot {
+            limits: full.limits,
+            ..Snapshot::empty(1, std::time::UNIX_EPOCH)
+        };
+        let wide = "open_files 95.2%: worker-0 [l]";
+        assert_eq!(line(&alerts(&snapshot), wide.len(), "~"), wide);
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod theme;
 mod value;
 mod view;
 mod words;
+mod words_disk;
 
 use std::{sync::Arc, time::Duration};
 

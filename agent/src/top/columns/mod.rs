@@ -2,9 +2,12 @@
 //! derive from it.
 
 mod connection;
+mod disk;
 mod dns;
 mod failure;
 pub(super) mod filesystem;
+mod job;
+pub(super) mod limit;
 mod listener;
 mod peer;
 mod port_use;
@@ -41,8 +44,14 @@ pub enum View {
     Ports,
     /// Name resolution.
     Dns,
+    /// Disks: how long requests take, for whom, and which are slow by themselves.
+    Disks,
     /// Filesystems: how full, how soon full, what hangs.
     Filesystems,
+    /// Processes of one session or service together.
+    Jobs,
+    /// What can run out: descriptors, threads, memory, ports, …
+    Limits,
 }
 
 /// A view: what it lists and in which columns.
@@ -114,7 +123,7 @@ pub enum Shade {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Processes,
         Self::Peers,
         Self::Connections,
@@ -124,7 +133,10 @@ impl View {
         Self::Upstreams,
         Self::Ports,
         Self::Dns,
+        Self::Disks,
         Self::Filesystems,
+        Self::Jobs,
+        Self::Limits,
     ];
 
     /// The table of this view.
@@ -139,7 +151,10 @@ impl View {
             Self::Upstreams => &upstream::TABLE,
             Self::Ports => &port_use::TABLE,
             Self::Dns => &dns::TABLE,
+            Self::Disks => &disk::TABLE,
             Self::Filesystems => &filesystem::TABLE,
+            Self::Jobs => &job::TABLE,
+            Self::Limits => &limit::TABLE,
         }
     }
 
@@ -155,7 +170,10 @@ impl View {
             Self::Upstreams => '7',
             Self::Ports => '8',
             Self::Dns => '9',
+            Self::Disks => '0',
             Self::Filesystems => 'f',
+            Self::Jobs => 'J',
+            Self::Limits => 'l',
         }
     }
 

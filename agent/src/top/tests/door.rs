@@ -7,8 +7,10 @@ use hostlens_ebpf::wire::Direction;
 
 use crate::{
     metric::fixture::{
+        disk::{disks, services as disk_users},
         door::{bound, listener, names, owner, serves, service},
         filesystem::filesystems,
+        limit,
     },
     model::*,
 };
@@ -282,7 +284,11 @@ pub fn busy(snapshot: Snapshot) -> Snapshot {
         upstreams: upstreams(),
         port_use: port_use(),
         dns: dns(),
+        disks: disks(),
+        service_disks: disk_users(),
         filesystems: filesystems(),
+        limits: limit::small(),
+        fds: limit::fds(1),
         ..snapshot
     }
 }

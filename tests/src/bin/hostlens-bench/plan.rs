@@ -146,11 +146,9 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
         peer_budget: 100,
         process_budget: 300,
         dns: false,
-        service_label: true,
         retention: Duration::from_secs(15 * 60),
         ring_bytes: None,
         tcp_process_label: false,
-        service_label: true,
         host: true,
         details: false,
     }

@@ -13,6 +13,7 @@ mod disk;
 mod dns;
 mod door;
 mod hold;
+mod leak;
 mod net;
 mod puppet;
 mod serve;
@@ -72,6 +73,8 @@ enum Work {
     Disk { file: PathBuf, mebibytes: usize },
     /// Hold this many descriptors.
     Descriptors { count: u64 },
+    /// Open descriptors and close none.
+    Leak(leak::Leak),
     /// Hold an anonymous mapping, pushed out to swap if asked.
     Map {
         mebibytes: usize,
@@ -106,6 +109,7 @@ fn main() {
         Work::Bomb { children, rounds } => storm::bomb(children, rounds),
         Work::Disk { file, mebibytes } => disk::run(&file, mebibytes),
         Work::Descriptors { count } => hold::descriptors(count),
+        Work::Leak(work) => work.run(),
         Work::Map {
             mebibytes,
             page_out,

@@ -56,10 +56,9 @@ fn a_leak_of_descriptors() {
         // Begun after it holds files, pipes and eventfds: the first look at types sees them.
         let agent = Agent::start("");
         let labels = [("process", "leakingfds"), ("user", "root")];
-        let mut first = None;
+        let (then, before) = (Instant::now(), descriptors(leak.pid()));
         let (seconds, truth, used) = agent.await_scrape("seconds to full", PATIENCE, |scrape| {
             let now = (Instant::now(), descriptors(leak.pid()));
-            let (then, before) = *first.get_or_insert(now);
             let all: Vec<_> = [("resource", "open_files")]
                 .into_iter()
                 .chain(labels)

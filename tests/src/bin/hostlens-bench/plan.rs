@@ -148,6 +148,7 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
         retention: Duration::from_secs(15 * 60),
         ring_bytes: None,
         tcp_process_label: false,
+        service_label: true,
         details: false,
     }
 }

@@ -110,6 +110,8 @@ pub const DISK_FAMILIES: &[Family<DiskRow>] = &[
         "tracepoint block_rq_complete: now - request.io_start_time_ns",
         |row, points| {
             let timed = row.ops.iter().filter(|_| row.timed);
+            // Of discards the time from queued to done says enough.
+            let timed = timed.filter(|op| op.op != DiskOp::Discard);
             for op in timed.filter(|op| op.service.count() > 0) {
                 points.histogram(&[op.op.name()], &op.service, op.held);
             }

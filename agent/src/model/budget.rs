@@ -14,6 +14,8 @@ pub const REFUSED: usize = 100;
 pub const UPSTREAMS: usize = 60;
 /// Pairs of ends whose local ports are counted.
 pub const PORT_USES: usize = 60;
+/// Whose swap I/O is told.
+pub const SWAPPERS: usize = 60;
 /// Filesystems.
 pub const FILESYSTEMS: usize = 32;
 /// Disks: up to eight histograms each.
@@ -28,3 +30,7 @@ pub const EXIT_REASONS: usize = 5;
 pub const FD_TYPES: usize = 20;
 /// Limits of each resource.
 pub const LIMITS: usize = 20;
+/// Network interfaces.
+pub const INTERFACES: usize = 16;
+/// Containers and units whose waiting is shown.
+pub const SERVICE_PRESSURES: usize = 20;

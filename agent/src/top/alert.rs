@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::model::{ListenerKey, OTHER, RefusedKey, Resource, ServiceKey, Snapshot};
+use crate::model::{DiskVerdict, ListenerKey, OTHER, RefusedKey, Resource, ServiceKey, Snapshot};
 
 use super::{
     columns::{
@@ -22,14 +22,15 @@ use super::{
 pub struct Alert(String);
 
 /// Saturated listeners, reconnect storms, ports that refuse where somebody listened lately, local
-/// ports that run out, filesystems that hang or run full, and other limits that are near. Empty if
-/// all is well.
+/// ports that run out, disks that are slow by themselves, filesystems that hang or run full, and
+/// other limits that are near. Empty if all is well.
 pub fn alerts(snapshot: &Snapshot) -> Vec<Alert> {
     let kinds = [
         (saturated(snapshot), View::Listeners),
         (storms(snapshot), View::Services),
         (refusals(snapshot), View::Listeners),
         (ports(snapshot), View::Ports),
+        (disks(snapshot), View::Disks),
         (filesystems(snapshot), View::Filesystems),
         (limits(snapshot), View::Limits),
     ];
@@ -111,6 +112,16 @@ fn refusals(snapshot: &Snapshot) -> Vec<String> {
     .collect()
 }
 
+fn disks(snapshot: &Snapshot) -> Vec<String> {
+    let rows = snapshot.disks.iter();
+    let slow = rows.filter(|row| row.verdict == Some(DiskVerdict::Slow));
+    slow.map(|row| {
+        let name = row.device.as_deref().unwrap_or(OTHER);
+        format!("slow disk: {}", printable(name))
+    })
+    .collect()
+}
+
 fn ports(snapshot: &Snapshot) -> Vec<String> {
     let rows = snapshot.port_use.iter();
     let rows = rows.filter(|row| row.ratio() >= NEARLY_ALL);
@@ -188,17 +199,17 @@ mod tests {
         let alerts = alerts(&snapshot);
         let wide = "gunicorn *:8080 workers_busy (+1) [4]  storm: consumer :5672 120/s [5]  \
                     refused: beam.smp *:5672 [4]  ports 97.4%: 10.0.0.7:5432 [8]  \
-                    full in 42m40s: /var/lib/postgresql [f]";
+                    slow disk: md0 [0]  full in 42m40s: /var/lib/postgresql [f]";
         assert_eq!(line(&alerts, wide.len(), "~"), wide);
         assert_eq!(
             line(&alerts, 80, "~"),
-            "gunicorn *:8080 workers_busy (+1) [4]  storm: consumer :5672 120/s [5]  +3"
+            "gunicorn *:8080 workers_busy (+1) [4]  storm: consumer :5672 120/s [5]  +4"
         );
         assert_eq!(
             line(&alerts, 60, "~"),
-            "gunicorn *:8080 workers_busy (+1) [4]  +4"
+            "gunicorn *:8080 workers_busy (+1) [4]  +5"
         );
-        for cells in 0..190 {
+        for cells in 0..220 {
             assert!(line(&alerts, cells, "~").len() <= cells);
         }
     }

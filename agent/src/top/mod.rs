@@ -14,7 +14,7 @@ mod batch;
 mod columns;
 mod filter;
 mod history;
-mod human;
+pub(crate) mod human;
 mod input;
 mod item;
 mod json;
@@ -34,6 +34,7 @@ mod theme;
 mod value;
 mod view;
 mod words;
+mod words_disk;
 
 use std::{sync::Arc, time::Duration};
 

@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// Live view of processes, and of who connects, listens, waits, fails and loses.
 #[derive(Args, Clone, Debug)]
 pub struct TopOptions {
-    /// What to list first; on the screen keys 1 to 9 switch
+    /// What to list first; on the screen the keys in the tabs switch
     #[arg(long, value_enum, default_value_t)]
     pub view: View,
 
@@ -143,7 +143,7 @@ mod tests {
             ["--interval", "x"],
             ["--interval", "NaN"],
             ["--interval", "-1"],
-            ["--view", "disks"],
+            ["--view", "tapes"],
             ["-n", "0"],
         ] {
             assert!(parse(&words).is_err(), "{words:?}");

@@ -14,11 +14,15 @@ use super::{
     human::{self, Unit, bytes, latency},
     item::Item,
     value::{Value, printable},
+    words_disk,
 };
 
 /// Whether lines of this view have something to say.
 pub fn spoken(view: View) -> bool {
-    !matches!(view, View::Processes | View::Peers | View::Connections)
+    !matches!(
+        view,
+        View::Processes | View::Peers | View::Connections | View::Jobs
+    )
 }
 
 /// The words for a line; `None` where its cells say it all.
@@ -31,6 +35,8 @@ pub fn of(item: Item<'_>, snapshot: &Snapshot) -> Option<String> {
         Item::Upstream(row) => upstream(row),
         Item::Ports(row) => ports(row),
         Item::Dns(row) => names(row),
+        Item::Disk(row) => words_disk::disk(row),
+        Item::DiskUser(row) => words_disk::user(row),
         Item::Filesystem(row) => filesystem(row),
         Item::Limit(row) => Some(limit::words(row, snapshot)),
         _ => None,

@@ -2,9 +2,11 @@
 //! derive from it.
 
 mod connection;
+mod disk;
 mod dns;
 mod failure;
 pub(super) mod filesystem;
+mod job;
 pub(super) mod limit;
 mod listener;
 mod peer;
@@ -42,8 +44,12 @@ pub enum View {
     Ports,
     /// Name resolution.
     Dns,
+    /// Disks: how long requests take, for whom, and which are slow by themselves.
+    Disks,
     /// Filesystems: how full, how soon full, what hangs.
     Filesystems,
+    /// Processes of one session or service together.
+    Jobs,
     /// What can run out: descriptors, threads, memory, ports, …
     Limits,
 }
@@ -117,7 +123,7 @@ pub enum Shade {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Processes,
         Self::Peers,
         Self::Connections,
@@ -127,7 +133,9 @@ impl View {
         Self::Upstreams,
         Self::Ports,
         Self::Dns,
+        Self::Disks,
         Self::Filesystems,
+        Self::Jobs,
         Self::Limits,
     ];
 
@@ -143,7 +151,9 @@ impl View {
             Self::Upstreams => &upstream::TABLE,
             Self::Ports => &port_use::TABLE,
             Self::Dns => &dns::TABLE,
+            Self::Disks => &disk::TABLE,
             Self::Filesystems => &filesystem::TABLE,
+            Self::Jobs => &job::TABLE,
             Self::Limits => &limit::TABLE,
         }
     }
@@ -160,7 +170,9 @@ impl View {
             Self::Upstreams => '7',
             Self::Ports => '8',
             Self::Dns => '9',
+            Self::Disks => '0',
             Self::Filesystems => 'f',
+            Self::Jobs => 'J',
             Self::Limits => 'l',
         }
     }

@@ -1,9 +1,11 @@
 //! One object per line and snapshot. Its fields are a contract: `docs/top.md` names each.
 
+mod disk;
 mod dns;
 mod door;
 mod fields;
 mod filesystem;
+mod job;
 mod limit;
 mod lives;
 mod pools;
@@ -30,6 +32,7 @@ pub fn line(options: &TopOptions, snapshot: &Snapshot) -> String {
 struct Lists<'a> {
     processes: Vec<Item<'a>>,
     members: Vec<Item<'a>>,
+    jobs: Vec<Item<'a>>,
     peers: Vec<Item<'a>>,
     connections: Vec<Item<'a>>,
     /// Refused ports among them.
@@ -39,6 +42,8 @@ struct Lists<'a> {
     upstreams: Vec<Item<'a>>,
     ports: Vec<Item<'a>>,
     dns: Vec<Item<'a>>,
+    /// Services at disks among them.
+    disks: Vec<Item<'a>>,
     filesystems: Vec<Item<'a>>,
     limits: Vec<Item<'a>>,
 }
@@ -64,6 +69,7 @@ impl<'a> Lists<'a> {
         Self {
             processes: list(View::Processes),
             members: members.filter(named).collect(),
+            jobs: list(View::Jobs),
             peers: list(View::Peers),
             connections: list(View::Connections),
             listeners: list(View::Listeners),
@@ -72,6 +78,7 @@ impl<'a> Lists<'a> {
             upstreams: list(View::Upstreams),
             ports: list(View::Ports),
             dns: list(View::Dns),
+            disks: list(View::Disks),
             filesystems: list(View::Filesystems),
             limits: list(View::Limits),
         }

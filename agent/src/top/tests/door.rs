@@ -7,6 +7,7 @@ use hostlens_ebpf::wire::Direction;
 
 use crate::{
     metric::fixture::{
+        disk::{disks, services as disk_users},
         door::{bound, listener, names, owner, serves, service},
         filesystem::filesystems,
         limit,
@@ -283,6 +284,8 @@ pub fn busy(snapshot: Snapshot) -> Snapshot {
         upstreams: upstreams(),
         port_use: port_use(),
         dns: dns(),
+        disks: disks(),
+        service_disks: disk_users(),
         filesystems: filesystems(),
         limits: limit::small(),
         fds: limit::fds(1),

@@ -149,6 +149,7 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
         ring_bytes: None,
         tcp_process_label: false,
         service_label: true,
+        host: true,
         details: false,
     }
 }

@@ -4,6 +4,7 @@ mod books;
 mod counters;
 mod gauges;
 mod groups;
+mod jobs;
 mod owners;
 mod renaming;
 mod series;

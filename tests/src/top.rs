@@ -45,7 +45,7 @@ impl Top {
         &self,
         what: &str,
         limit: Duration,
-        found: impl Fn(&Value) -> Result<T, String>,
+        mut found: impl FnMut(&Value) -> Result<T, String>,
     ) -> T {
         let seen = self.output.lines().len();
         poll_until(what, limit, || {

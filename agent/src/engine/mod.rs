@@ -201,7 +201,7 @@ impl Engine {
                 .cycle(at, |table| swap.collect(table), &mut self.stages),
         );
         swap.changes(self.process.swap_changes());
-        swap.cycle(self.process.table());
+        swap.cycle(self.process.identity());
         self.stages.mark("swap");
         failures.extend(self.tcp.cycle(
             at,

@@ -2,13 +2,16 @@
 
 use super::{options::EngineOptions, part::Part, swap_rates};
 use crate::{
-    aggregate::{Owners, ProcessTable, SwapBalance, SwapConfig, SwapTable},
+    aggregate::{ProcessTable, SwapBalance, SwapConfig, SwapTable},
     clock::Moment,
-    collect::swap::{
-        SwapParty, SwapTransfer,
-        areas::SwapWatch,
-        bpf::{OutFrom, SwapBpf},
-        totals,
+    collect::{
+        cgroup::Cgroups,
+        swap::{
+            SwapParty, SwapTransfer,
+            areas::SwapWatch,
+            bpf::{OutFrom, SwapBpf},
+            totals,
+        },
     },
     kernel::Kernel,
     model::{
@@ -67,6 +70,7 @@ impl SwapStage {
         let config = SwapConfig {
             budget: options.label_sets(budget::SWAPPERS),
             retention: options.retention,
+            service_label: options.service_label,
             details: options.details,
         };
         let measure = match source {
@@ -207,9 +211,11 @@ impl SwapStage {
     }
 
     /// Ends a cycle, all processes alive being known.
-    pub fn cycle(&mut self, owners: &dyn Owners) {
+    pub fn cycle(&mut self, (owners, cgroups): (&ProcessTable, &mut Cgroups)) {
         let zswap = std::mem::take(&mut self.zswap_bytes);
-        self.table.finish(Moment::now(), zswap, owners);
+        let mut service = |cgroup| cgroups.service_in("memory", cgroup);
+        self.table
+            .finish(Moment::now(), zswap, owners, &mut service);
     }
 
     /// Groups of swap I/O.

@@ -16,7 +16,7 @@ pub(super) fn tell(
         .iter()
         .filter_map(|row| match &row.key {
             SwapKey::Owner(owner) => Some((owner, row.rates)),
-            SwapKey::Nobody(_) | SwapKey::Folded => None,
+            SwapKey::Nobody { .. } | SwapKey::Folded => None,
         })
         .collect();
     for process in processes.iter_mut().filter(|process| !process.folded) {

@@ -9,9 +9,10 @@ use crate::model::{OTHER, SwapKey, SwapMeasure, SwapRow, SwapUnattributed};
 impl Row for SwapRow {
     const AREA: &'static str = "Swap I/O";
     const LABELS: &'static [&'static str] = PROCESS_LABELS;
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
     const NOTE: &'static str = "A group of processes is there from its first page on. Pages that \
-        lead to no process have only `process`, in brackets: `[exited]` (nobody mapped them any \
-        more), `[shmem]` (shared memory, written), `[zswap writeback]`, `[ksm]`, `[kernel]` (read \
+        lead to no process have `process` in brackets and no `user`: `[exited]` (nobody mapped them any \
+        more), `[shmem]` (shared memory, written; `service` is whom it is charged to), `[zswap writeback]`, `[ksm]`, `[kernel]` (read \
         by a thread of the kernel).";
     const FAMILIES: &'static [Family<Self>] = SWAP_FAMILIES;
 
@@ -22,11 +23,10 @@ impl Row for SwapRow {
     fn label_values(&self, values: &mut LabelValues) {
         match &self.key {
             SwapKey::Owner(owner) => push_owner(values, Some(owner)),
-            SwapKey::Nobody(nobody) => {
-                values.push_str(nobody.name());
-                for _ in 1..PROCESS_LABELS.len() {
-                    values.skip();
-                }
+            SwapKey::Nobody { kind, service } => {
+                values.push_str(kind.name());
+                values.skip();
+                values.push_str(service);
             }
             SwapKey::Folded => values.repeat(OTHER, PROCESS_LABELS.len()),
         }

@@ -1,5 +1,7 @@
 //! Swap I/O by who owned the page.
 
+use std::sync::Arc;
+
 use super::Owner;
 
 /// Whose pages a row of swap I/O counts.
@@ -8,7 +10,13 @@ pub enum SwapKey {
     /// A group of processes.
     Owner(Owner),
     /// Pages that lead to no process.
-    Nobody(SwapNobody),
+    Nobody {
+        /// What kind of pages.
+        kind: SwapNobody,
+        /// Container or unit that shared memory is charged to; empty if there is none, it is not
+        /// told apart, or the pages are of another kind.
+        service: Arc<str>,
+    },
     /// All rows beyond the budget.
     Folded,
 }

@@ -19,6 +19,8 @@ pub struct SwapConfig {
     pub budget: usize,
     /// How long counters stay after the last page.
     pub retention: Duration,
+    /// Whether shared memory is told apart by service.
+    pub service_label: bool,
     /// Whether [`SwapTable::single`] is wanted.
     pub details: bool,
 }

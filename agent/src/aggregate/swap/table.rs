@@ -1,5 +1,9 @@
 //! All swap I/O and its groups.
 
+use std::{cmp::Reverse, sync::Arc};
+
+use rustc_hash::FxHashMap;
+
 use super::{
     SwapConfig,
     account::{SwapAccount, SwapCycle},
@@ -10,7 +14,6 @@ use crate::{
     collect::swap::{SwapParty, SwapTransfer},
     model::{BirthGate, Budget, Owner, SwapKey, SwapMeasure, SwapNobody, SwapRates, SwapRow},
 };
-use rustc_hash::FxHashMap;
 
 /// Complete cycles swap I/O waits for its owner to become known: one that lived briefly is known
 /// once its final record came.
@@ -25,14 +28,20 @@ struct Waiting {
     cycles: u8,
 }
 
+fn nobody_in(kind: SwapNobody, service: Arc<str>) -> SwapKey {
+    SwapKey::Nobody { kind, service }
+}
+
 /// Turns swap I/O of parties into counters of groups. Transfers may come at any time.
 #[derive(Debug)]
 pub struct SwapTable {
     groups: Groups<SwapKey, SwapAccount>,
+    service_label: bool,
     details: bool,
     /// By process id and start. Bounded by the source, which tells of each party once a cycle.
     processes: FxHashMap<(u32, u64), Waiting>,
-    mapless: u64,
+    /// Bytes written by cgroup.
+    mapless: FxHashMap<u64, u64>,
     /// Rates over the last cycle by process id.
     single: FxHashMap<u32, SwapRates>,
     measure: SwapMeasure,
@@ -45,10 +54,11 @@ impl SwapTable {
     pub fn new(config: SwapConfig, measure: SwapMeasure) -> Self {
         Self {
             groups: Groups::new(config.budget, config.retention),
+            service_label: config.service_label,
             details: config.details,
             single: FxHashMap::default(),
             processes: FxHashMap::default(),
-            mapless: 0,
+            mapless: FxHashMap::default(),
             measure,
             began: None,
             seconds: 0.0,
@@ -67,20 +77,26 @@ impl SwapTable {
                 waiting.sums.add(sums);
                 return;
             }
-            SwapParty::Mapless { .. } => {
-                self.mapless += sums.out_bytes;
+            SwapParty::Mapless { cgroup } => {
+                *self.mapless.entry(cgroup).or_default() += sums.out_bytes;
                 return;
             }
             SwapParty::Exited => SwapNobody::Exited,
             SwapParty::Ksm => SwapNobody::Ksm,
             SwapParty::Kernel => SwapNobody::Kernel,
         };
-        self.book(SwapKey::Nobody(nobody), sums);
+        self.book(nobody_in(nobody, Arc::default()), sums);
     }
 
     /// A cycle is over at `at`, all processes alive are known, and zswap wrote back so many bytes
-    /// in it.
-    pub fn finish(&mut self, at: Moment, zswap_bytes: u64, owners: &dyn Owners) {
+    /// in it. `service` names a cgroup of the memory controller.
+    pub fn finish(
+        &mut self,
+        at: Moment,
+        zswap_bytes: u64,
+        owners: &dyn Owners,
+        service: &mut dyn FnMut(u64) -> Arc<str>,
+    ) {
         self.seconds = self
             .began
             .map_or(0.0, |before| at.since(before).as_secs_f64());
@@ -106,18 +122,28 @@ impl SwapTable {
             }
         }
         shrink(&mut self.processes);
-        // Both look alike where they are written; the kernel tells how much was of the one kind.
-        let mapless = std::mem::take(&mut self.mapless);
-        let zswap = mapless.min(zswap_bytes);
-        for (nobody, out_bytes) in [
-            (SwapNobody::ZswapWriteback, zswap),
-            (SwapNobody::Shmem, mapless - zswap),
-        ] {
-            let sums = SwapCycle {
+        self.tell_mapless(zswap_bytes, service);
+    }
+
+    /// Both kinds look alike where they are written; the kernel tells how much was zswap's. Taken
+    /// from the cgroups that wrote most.
+    fn tell_mapless(&mut self, mut zswap_bytes: u64, service: &mut dyn FnMut(u64) -> Arc<str>) {
+        let mut cgroups: Vec<_> = self.mapless.drain().collect();
+        cgroups.sort_unstable_by_key(|&(cgroup, bytes)| (Reverse(bytes), cgroup));
+        for (cgroup, bytes) in cgroups {
+            let zswap = bytes.min(zswap_bytes);
+            zswap_bytes -= zswap;
+            let written = |out_bytes| SwapCycle {
                 in_bytes: 0,
                 out_bytes,
             };
-            self.book(SwapKey::Nobody(nobody), sums);
+            let of = match self.service_label && bytes > zswap {
+                true => service(cgroup),
+                false => Arc::default(),
+            };
+            let writeback = nobody_in(SwapNobody::ZswapWriteback, Arc::default());
+            self.book(writeback, written(zswap));
+            self.book(nobody_in(SwapNobody::Shmem, of), written(bytes - zswap));
         }
     }
 

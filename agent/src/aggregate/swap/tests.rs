@@ -39,6 +39,7 @@ impl Bench {
                 SwapConfig {
                     budget,
                     retention: 900 * SECOND,
+                    service_label: true,
                     details: true,
                 },
                 SwapMeasure::Moved,
@@ -73,7 +74,9 @@ impl Bench {
         self.now = self.now.plus(5 * SECOND);
         self.sequence += 1;
         self.table
-            .finish(self.now, zswap_pages * PAGE, &self.owners);
+            .finish(self.now, zswap_pages * PAGE, &self.owners, &mut |cgroup| {
+                format!("unit{cgroup}").into()
+            });
         self.table.rows(self.sequence, BirthGate::default())
     }
 }
@@ -85,7 +88,7 @@ fn pages(rows: &[SwapRow]) -> Vec<(String, u64, u64)> {
         .map(|row| {
             let name = match &row.key {
                 SwapKey::Owner(owner) => owner.process.to_string(),
-                SwapKey::Nobody(nobody) => nobody.name().to_owned(),
+                SwapKey::Nobody { kind, service } => format!("{}{service}", kind.name()),
                 SwapKey::Folded => "other".to_owned(),
             };
             (name, row.in_bytes / PAGE, row.out_bytes / PAGE)
@@ -162,7 +165,8 @@ fn what_leads_to_no_process_has_a_name_of_its_own() {
             row("[exited]", 0, 1),
             row("[kernel]", 3, 0),
             row("[ksm]", 0, 2),
-            row("[shmem]", 0, 7),
+            row("[shmem]unit1", 0, 4),
+            row("[shmem]unit2", 0, 3),
             row("[zswap writeback]", 0, 2),
         ]
     );
@@ -171,9 +175,15 @@ fn what_leads_to_no_process_has_a_name_of_its_own() {
     let rows = bench.cycle(9);
     let shmem = rows
         .iter()
-        .find(|row| row.key == SwapKey::Nobody(SwapNobody::Shmem))
+        .find(|row| {
+            row.key
+                == SwapKey::Nobody {
+                    kind: SwapNobody::Shmem,
+                    service: "unit1".into(),
+                }
+        })
         .unwrap();
-    assert_eq!(shmem.out_bytes, 7 * PAGE);
+    assert_eq!(shmem.out_bytes, 4 * PAGE);
 }
 
 #[test]

@@ -179,7 +179,7 @@ const COLUMNS: &[Column] = &[
     number(
         "swap_out",
         "SWOUT/s",
-        "Bytes per second of its pages written to swap, whoever reclaimed them",
+        "Bytes per second of its pages written to swap, by whomever",
         Unit::Bytes,
         7,
         9,

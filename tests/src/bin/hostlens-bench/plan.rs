@@ -138,6 +138,7 @@ pub fn engine(ebpf: EbpfMode) -> anyhow::Result<Engine> {
 pub fn options(ebpf: EbpfMode) -> EngineOptions {
     EngineOptions {
         config: None,
+        service_label: true,
         ebpf,
         ebpf_log: false,
         rtt_source: RttSource::Walk,
@@ -145,6 +146,7 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
         peer_budget: 100,
         process_budget: 300,
         dns: false,
+        service_label: true,
         retention: Duration::from_secs(15 * 60),
         ring_bytes: None,
         tcp_process_label: false,

@@ -9,6 +9,7 @@ mod owners;
 mod renaming;
 mod series;
 mod services;
+mod swapped;
 
 use std::{
     sync::Arc,

@@ -54,9 +54,9 @@ impl CgroupLimits {
     /// What each service uses of its limits; `services` are names and folders, a service may have
     /// several. Reads as many folders as `budget` allows (at least one), those first that have
     /// waited longest; the others keep what they had.
-    pub fn read_within<'a>(
+    pub fn read_within(
         &mut self,
-        services: &[(Arc<str>, &'a Path)],
+        services: &[(Arc<str>, &Path)],
         budget: Duration,
     ) -> Vec<(Resource, Arc<str>, Use)> {
         self.cycle = self.cycle.wrapping_add(1);

@@ -118,10 +118,8 @@ mod tests {
             rlim_max: 0,
         };
         // SAFETY: `limit` is valid for the duration of the call.
-        assert_eq!(
-            unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &raw mut limit) },
-            0
-        );
+        let status = unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &raw mut limit) };
+        assert_eq!(status, 0);
         let real = Some(limit.rlim_cur).filter(|&limit| limit != libc::RLIM_INFINITY);
         assert_eq!(limits.of(own), real);
         limits.read_within([gone].into_iter(), Duration::ZERO);

@@ -13,6 +13,7 @@ mod disk;
 mod dns;
 mod door;
 mod hold;
+mod leak;
 mod net;
 mod puppet;
 mod queue;
@@ -78,6 +79,8 @@ enum Work {
     Requests(requests::Requests),
     /// Hold this many descriptors.
     Descriptors { count: u64 },
+    /// Open descriptors and close none.
+    Leak(leak::Leak),
     /// Hold a mapping without a file, pushed out to swap if asked: at once, or at the word `out`.
     /// At the word `read` all of it is read.
     Map(hold::Mapping),
@@ -111,6 +114,7 @@ fn main() {
         Work::Disk { file, mebibytes } => disk::run(&file, mebibytes),
         Work::Requests(work) => work.run(),
         Work::Descriptors { count } => hold::descriptors(count),
+        Work::Leak(work) => work.run(),
         Work::Map(work) => work.run(),
         Work::Idle => hold_on(),
     }

@@ -63,7 +63,7 @@ fn waiting_of_a_unit_is_that_of_its_cgroup() {
         ),
     );
     let mut work = Start::new(&script, "").spawn();
-    agent.await_scrape("the unit", PATIENCE, |scrape| seen(scrape));
+    agent.await_scrape("the unit", PATIENCE, seen);
     agent.await_cycles(2);
     // It waits for a line, so nothing is added from here until it has one.
     let (before, began) = (truth(directory), seen(&agent.scrape()).unwrap());

@@ -139,7 +139,6 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
     EngineOptions {
         service_label: true,
         config: None,
-        service_label: true,
         ebpf,
         ebpf_log: false,
         rtt_source: RttSource::Walk,

@@ -255,6 +255,40 @@ offsets! {
     MM_ARG_START = "mm_struct", "arg_start", 0;
     /// End of the arguments, user address.
     MM_ARG_END = "mm_struct", "arg_end", 0;
+    /// Leader of the process an address space belongs to (`CONFIG_MEMCG`).
+    MM_OWNER = "mm_struct", "owner", 0;
+    // include/linux/mm_types.h, include/linux/rmap.h
+    /// Start of a mapped range.
+    VMA_START = "vm_area_struct", "vm_start", 0;
+    /// Its end.
+    VMA_END = "vm_area_struct", "vm_end", 0;
+    /// Its address space.
+    VMA_MM = "vm_area_struct", "vm_mm", 0;
+    /// Page number of its start in what is mapped.
+    VMA_PGOFF = "vm_area_struct", "vm_pgoff", 0;
+    /// Ranges that may map a page, as an interval tree.
+    ANON_VMA_ROOT = "anon_vma", "rb_root.rb_root.rb_node", 0;
+    /// Range of a node.
+    AVC_VMA = "anon_vma_chain", "vma", 0;
+    /// Where the node lies in it.
+    AVC_RB = "anon_vma_chain", "rb", 0;
+    /// Last page number in the tree below.
+    AVC_SUBTREE_LAST = "anon_vma_chain", "rb_subtree_last", 0;
+    /// Left child.
+    RB_LEFT = "rb_node", "rb_left", 0;
+    /// Right child.
+    RB_RIGHT = "rb_node", "rb_right", 0;
+    // include/linux/blk_types.h
+    /// State.
+    BIO_STATE = "bio", "bi_flags", 0;
+    /// Number of segments.
+    BIO_VCNT = "bio", "bi_vcnt", 0;
+    /// Segments.
+    BIO_VEC = "bio", "bi_io_vec", 0;
+    /// First page of a segment.
+    BVEC_PAGE = "bio_vec", "bv_page", 0;
+    /// Bytes of a segment.
+    BVEC_LEN = "bio_vec", "bv_len", 0;
     // include/linux/bpf.h
     /// Which tasks a walk is about: read by no program, a walk over one process needs it (6.1).
     ITER_TASK = "bpf_iter_aux_info", "task", 0;
@@ -344,4 +378,28 @@ settings! {
     REQ_SYNC = 0xFFFF_FFFF;
     /// Length of a jiffy, ns.
     JIFFY_NS = 0xFFFF_FFFF;
+    /// Which argument of `block_bio_queue` is the request: it was the second up to 5.10.
+    BIO_ARGUMENT = 0xFFFF_FFFF;
+    /// Flag of a request that writes to swap (`REQ_SWAP`).
+    REQ_SWAP = 0xFFFF_FFFF;
+    /// State of a request that shares another's segments (`BIO_CLONED`), which was seen before.
+    BIO_CLONED = 0xFFFF_FFFF;
+    /// Number of a device, offset.
+    BDEV_DEV = 0xFFFF_FFFF;
+    /// Flag of a page whose home is swap.
+    PAGE_SWAPBACKED = 0xFFFF_FFFF;
+    /// Flag of a page that begins several.
+    PAGE_HEAD = 0xFFFF_FFFF;
+    /// Offset in `struct page` of the address of the page that begins several; odd if it is one.
+    PAGE_COMPOUND_HEAD = 0xFFFF_FFFF;
+    /// Offset in `struct page` of its mapping.
+    PAGE_MAPPING = 0xFFFF_FFFF;
+    /// Offset in `struct page` of its number in the mapping.
+    PAGE_INDEX = 0xFFFF_FFFF;
+    /// Offset in `struct page` of what it is charged to; absent without memory cgroups.
+    PAGE_MEMCG = 0xFFFF_FFFF;
+    /// Offset in `struct page` of the number of pages it begins; absent where that has no field.
+    PAGE_COUNT = 0xFFFF_FFFF;
+    /// Size of a page, as a power of two.
+    PAGE_SHIFT = 12;
 }

@@ -11,6 +11,7 @@
 
 pub mod agent;
 pub mod bpf;
+pub mod cgroup;
 pub mod deadline;
 pub mod delay_link;
 pub mod fuse;
@@ -20,6 +21,8 @@ pub mod host;
 pub mod http;
 pub mod listen_truth;
 pub mod loop_device;
+pub mod memory_cgroup;
+pub mod memory_limit;
 pub mod netns;
 pub mod output;
 pub mod packet_truth;
@@ -29,6 +32,7 @@ pub mod prometheus;
 pub mod puppet;
 pub mod scrape;
 pub mod swap;
+pub mod sysctl;
 pub mod tcp_truth;
 pub mod tmux;
 pub mod top;

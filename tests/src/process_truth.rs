@@ -7,8 +7,19 @@ use std::{collections::BTreeMap, fs};
 /// # Panics
 /// When the file cannot be read.
 pub fn numbers(pid: u32, file: &str) -> BTreeMap<String, u64> {
-    let path = format!("/proc/{pid}/{file}");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    parse(&format!("/proc/{pid}/{file}"))
+}
+
+/// The same of `/proc/<file>`, as `meminfo`.
+///
+/// # Panics
+/// When the file cannot be read.
+pub fn host_numbers(file: &str) -> BTreeMap<String, u64> {
+    parse(&format!("/proc/{file}"))
+}
+
+fn parse(path: &str) -> BTreeMap<String, u64> {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     text.lines()
         .filter_map(|line| {
             let (key, value) = line.split_once(':')?;

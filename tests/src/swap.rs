@@ -1,13 +1,23 @@
-//! A swap device in compressed memory, taken down when dropped.
+//! Swap in compressed memory or in a file, taken down when dropped.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs::{self, File},
+    os::{fd::AsRawFd as _, unix::fs::PermissionsExt as _},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
 
 use crate::host;
 
-/// Swap on a zram device.
+/// Swap that was switched on for a test.
 #[derive(Debug)]
 pub struct Swap {
-    device: String,
+    path: PathBuf,
+    /// The zram device to be reset.
+    device: Option<String>,
+    _dir: Option<TempDir>,
 }
 
 impl Swap {
@@ -19,24 +29,54 @@ impl Swap {
         let device = unused_device().expect("an unused zram device");
         let size = format!("{mebibytes}M");
         fs::write(format!("/sys/block/{device}/disksize"), size).expect("set the disk size");
-        let swap = Self { device };
-        run(host::command("mkswap").arg(swap.path()));
-        // Before any other swap, so that it surely is the one used.
-        run(host::command("swapon").args(["-p", "100", &swap.path()]));
+        let swap = Self {
+            path: Path::new("/dev").join(&device),
+            device: Some(device),
+            _dir: None,
+        };
+        swap.switch_on();
         swap
     }
 
-    fn path(&self) -> String {
-        format!("/dev/{}", self.device)
+    /// Sets up and enables `mebibytes` of swap in a file on the disk of the build.
+    ///
+    /// # Panics
+    /// When a step fails.
+    pub fn file(mebibytes: u64) -> Self {
+        let dir = host::scratch_dir();
+        let path = dir.path().join("swap");
+        let file = File::create_new(&path).expect("create a swap file");
+        file.set_permissions(fs::Permissions::from_mode(0o600))
+            .expect("chmod of a swap file");
+        let bytes = (mebibytes << 20) as libc::off_t;
+        // SAFETY: plain system call on a descriptor that `file` keeps open.
+        let status = unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, bytes) };
+        let error = std::io::Error::last_os_error();
+        assert_eq!(status, 0, "no room for a swap file: {error}");
+        let swap = Self {
+            path,
+            device: None,
+            _dir: Some(dir),
+        };
+        swap.switch_on();
+        swap
+    }
+
+    fn switch_on(&self) {
+        run(host::command("mkswap").arg(&self.path));
+        // Before any other swap, so that it surely is the one used.
+        run(host::command("swapon").args(["-p", "100"]).arg(&self.path));
     }
 }
 
 impl Drop for Swap {
     fn drop(&mut self) {
-        // Fails if swapon never came to be; the reset matters either way.
-        let _ = host::command("swapoff").arg(self.path()).output();
-        if let Err(error) = fs::write(format!("/sys/block/{}/reset", self.device), "1") {
-            eprintln!("{} could not be reset: {error}", self.path());
+        // Fails if swapon never came to be; the rest matters either way.
+        let _ = host::command("swapoff").arg(&self.path).output();
+        if let Some(device) = &self.device
+            && let Err(error) = fs::write(format!("/sys/block/{device}/reset"), "1")
+        {
+            eprintln!("{device} could not be reset: {error}");
         }
     }
 }

@@ -19,8 +19,14 @@ pub struct Top {
 impl Top {
     /// Starts it with a cycle of one second and waits until it sees what happens.
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same with these space-separated arguments more.
+    pub fn start_with(arguments: &str) -> Self {
         let mut child = Command::new(host::hostlens_path())
             .args(["top", "--json", "--interval", "1"])
+            .args(arguments.split_whitespace())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -39,7 +45,7 @@ impl Top {
         &self,
         what: &str,
         limit: Duration,
-        found: impl Fn(&Value) -> Result<T, String>,
+        mut found: impl FnMut(&Value) -> Result<T, String>,
     ) -> T {
         let seen = self.output.lines().len();
         poll_until(what, limit, || {

@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{host, netns::Netns, output::Output};
+use crate::{host, memory_limit::MemoryLimit, netns::Netns, output::Output};
 
 /// Longest wait for a word of a workload, which may have thousands of things to do before.
 const LONGEST_WORK: Duration = Duration::from_secs(180);
@@ -131,6 +131,20 @@ impl Start {
     /// Runs inside a namespace.
     pub fn within(mut self, namespace: &Netns) -> Self {
         namespace.enter(&mut self.command);
+        self
+    }
+
+    /// Runs inside a memory cgroup.
+    ///
+    /// # Panics
+    /// When that has gone.
+    pub fn within_memory(mut self, limit: &MemoryLimit) -> Self {
+        let mut members = limit.members();
+        // SAFETY: between fork and exec one system call is made.
+        unsafe {
+            // The process that writes it is meant.
+            self.command.pre_exec(move || members.write_all(b"0"));
+        }
         self
     }
 

@@ -18,11 +18,13 @@ mod horizon;
 mod limit;
 mod listener;
 mod listeners;
+mod named;
 mod networks;
 mod overflow;
 mod process;
 mod service;
 mod store;
+mod swap;
 mod tcp;
 mod window;
 
@@ -32,10 +34,12 @@ pub use filesystem::{FilesystemTable, filesystem_limits};
 pub use fit::Trend;
 pub use limit::{DescriptorLimits, FdTypes, ephemeral_ports, fold, listen_backlog, user_threads};
 pub use listener::{ListenerConfig, ListenerTable};
+pub use named::{NamedCounters, NamedRow};
 pub use networks::{NetworkError, Networks, OwnNetwork};
 pub use process::{Holder, ProcessCaps, ProcessConfig, ProcessTable};
 pub use service::{FAILURE_BUDGET, SERVICE_BUDGET};
 pub use store::Store;
+pub use swap::{SwapBalance, SwapConfig, SwapTable};
 pub use tcp::{Accept, TcpConfig, TcpTable};
 
 use crate::model::Owner;

@@ -7,11 +7,11 @@ mod refusal;
 mod top;
 mod values;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::doctor;
+use crate::{collect::filesystem::helper, doctor};
 
 pub use options::{AgentOptions, CollectOptions, LogOptions};
 
@@ -71,6 +71,12 @@ enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Asks one filesystem for its room, once per line read
+    #[command(name = helper::COMMAND, hide = true)]
+    Statfs {
+        /// Where it is mounted
+        path: PathBuf,
+    },
 }
 
 /// Runs the program.
@@ -82,6 +88,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Ok(cli) => cli.command,
         Err(error) => return refusal::answer(&error),
     };
+    helper::offer();
     match command {
         Command::Agent(options) => agent::run(&options),
         Command::Top { top, collect, log } => top::run(&top, &collect, &log),
@@ -90,5 +97,9 @@ pub fn run() -> anyhow::Result<ExitCode> {
             doctor::run(json, collect.engine(false)?)
         }
         Command::Metrics { markdown } => metrics::run(markdown),
+        Command::Statfs { path } => {
+            helper::serve(&path)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }

@@ -63,6 +63,12 @@ pub struct CollectOptions {
     #[arg(long)]
     pub dns: bool,
 
+    /// Leave out the families about the host as a whole (host_*, service_pressure_*)
+    ///
+    /// For hosts where another exporter, such as node_exporter, tells them.
+    #[arg(long)]
+    pub no_host: bool,
+
     /// Tell TCP peers apart by process and user: labels "process" and "user" on the families of
     /// peers (RTT, bytes, connections by state)
     ///
@@ -105,6 +111,7 @@ impl CollectOptions {
             peer_budget: self.peer_budget.unwrap_or(budget(PEERS)) as usize,
             process_budget: self.process_budget.unwrap_or(budget(PROCESSES)) as usize,
             dns: self.dns,
+            host: !self.no_host,
             retention: Duration::from_secs(15 * 60),
             ring_bytes: self.ring_bytes,
             tcp_process_label: self.tcp_process_label,

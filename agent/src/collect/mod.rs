@@ -11,6 +11,7 @@ pub mod limit;
 pub mod listen;
 mod proc_file;
 pub mod process;
+pub mod swap;
 pub mod tcp;
 
 use hostlens_ebpf::wire::{

@@ -1,5 +1,6 @@
 //! `hostlens doctor`: what works on this host, from where, and why not from better.
 
+mod balance;
 mod report;
 mod text;
 
@@ -17,10 +18,14 @@ use crate::{
     model::BirthGate,
 };
 
+pub use balance::Balance;
 pub use report::{Health, Report};
 
 /// Time between the two cycles of an examination: enough for ring buffers to have something.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Cycles beyond these two at most, until the memory of all processes is read.
+const MORE_CYCLES: usize = 20;
 
 /// Loads everything, runs two cycles, reports. Exit code: see [`Health`].
 ///
@@ -50,7 +55,14 @@ pub fn examine(options: &EngineOptions) -> Report {
             engine.cycle(BirthGate::default());
             std::thread::sleep(PAUSE);
             engine.drain();
-            let snapshot = engine.cycle(BirthGate::default());
+            let mut snapshot = engine.cycle(BirthGate::default());
+            for _ in 0..MORE_CYCLES {
+                if snapshot.own.scope.memory_pending == 0 {
+                    break;
+                }
+                engine.drain();
+                snapshot = engine.cycle(BirthGate::default());
+            }
             Report::new(facts, &snapshot)
         }
         Err(error) => Report::unusable(facts, format!("{error:#}")),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::balance::{Balance, balances};
 use crate::{
     collect::host::facts::Facts,
     model::{ProgramState, ProgramStatus, Snapshot, SourceStatus},
@@ -89,6 +90,8 @@ pub struct Report {
     pub signals: Vec<Signal>,
     /// Kernel programs.
     pub programs: Vec<ProgramReport>,
+    /// Our sums against the kernel's totals.
+    pub balance: Vec<Balance>,
 }
 
 impl Report {
@@ -117,6 +120,7 @@ impl Report {
             seen,
             signals,
             programs: own.programs.iter().map(ProgramReport::from).collect(),
+            balance: balances(snapshot),
         }
     }
 
@@ -130,6 +134,7 @@ impl Report {
             seen: Seen::default(),
             signals: Vec::new(),
             programs: Vec::new(),
+            balance: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::report::{Health, Report};
+use crate::top::human::{self, Unit};
 
 /// Renders the report; lines stay whole, however long a reason is.
 pub fn render(report: &Report) -> String {
@@ -54,6 +55,27 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
             program.state, program.hook
         )?;
         if let Some(why) = &program.reason {
+            writeln!(text, "    {why}")?;
+        }
+    }
+    if !report.balance.is_empty() {
+        writeln!(text, "\nBALANCE")?;
+    }
+    for balance in &report.balance {
+        let bytes = |bytes: u64| human::format(bytes as f64, Unit::Bytes);
+        write!(
+            text,
+            "  {:<24} {} in processes, {} by {}",
+            balance.what,
+            bytes(balance.processes_bytes),
+            bytes(balance.kernel_bytes),
+            balance.kernel_source
+        )?;
+        match balance.error() {
+            Some(error) => writeln!(text, " ({:+.1} %)", error * 100.0)?,
+            None => writeln!(text)?,
+        }
+        if let Some(why) = &balance.explanation {
             writeln!(text, "    {why}")?;
         }
     }

@@ -24,6 +24,8 @@ struct Base {
     retransmits: FxHashMap<u32, (u64, u64)>,
     /// Bytes read and written: as programs saw them and as the kernel counted them.
     disk: Option<(u64, u64)>,
+    /// Bytes of swap I/O, in and out: charged and counted by the kernel.
+    swap: Option<[(u64, u64); 2]>,
 }
 
 /// The comparisons.
@@ -41,6 +43,7 @@ impl CrossChecks {
         process: &ProcessStage,
         tcp: &TcpStage,
         disk: Option<(u64, u64)>,
+        swap: Option<[(u64, u64); 2]>,
     ) {
         let due = match &self.base {
             None => true,
@@ -61,6 +64,7 @@ impl CrossChecks {
             cpu: totals::busy_cpu_ns().map(|kernel| (process.table().cpu_total_ns(), kernel)),
             retransmits: retransmits(tcp),
             disk,
+            swap,
         };
         if let Some(base) = &self.base {
             self.results = differences(base, &now);
@@ -101,6 +105,16 @@ fn differences(before: &Base, after: &Base) -> Vec<CrossCheck> {
             ours: after.0.saturating_sub(before.0) as f64,
             kernel: after.1.saturating_sub(before.1) as f64,
         });
+    }
+    if let (Some(before), Some(after)) = (before.swap, after.swap) {
+        for ((signal, before), after) in ["swap_in", "swap_out"].into_iter().zip(before).zip(after)
+        {
+            checks.push(CrossCheck {
+                signal,
+                ours: after.0.saturating_sub(before.0) as f64,
+                kernel: after.1.saturating_sub(before.1) as f64,
+            });
+        }
     }
     let mut sums = None;
     for (netns, after) in &after.retransmits {

@@ -1,16 +1,17 @@
 //! Limits: reads what only files tell, and makes rows of it and of what the other parts know.
 
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{options::EngineOptions, part::Part, process::ProcessStage, stages::Stages};
 use crate::{
     aggregate::{
-        DescriptorLimits, FdTypes, ephemeral_ports, filesystem_limits, fold, listen_backlog,
-        user_threads,
+        DescriptorLimits, FdTypes, ProcessTable, ephemeral_ports, filesystem_limits, fold,
+        listen_backlog, user_threads,
     },
     clock::Moment,
     collect::{
-        limit::{host::HostLimits, threads::ThreadLimits},
+        cgroup::Cgroups,
+        limit::{cgroup::CgroupLimits, host::HostLimits, threads::ThreadLimits},
         process::fd_types::FdTypeReader,
     },
     kernel::Kernel,
@@ -22,6 +23,8 @@ use crate::{
 
 /// Time per cycle for reading limits of processes.
 const THREADS_BUDGET: Duration = Duration::from_millis(2);
+/// Time per cycle for reading limits of control groups and what they use.
+const CGROUPS_BUDGET: Duration = Duration::from_millis(5);
 /// Distance of two passes over descriptors by type.
 const FD_TYPES_EVERY: Duration = Duration::from_secs(60);
 /// Time per cycle for such a pass.
@@ -31,6 +34,7 @@ const FD_TYPES_BUDGET: Duration = Duration::from_millis(3);
 pub struct LimitStage {
     host: HostLimits,
     threads: ThreadLimits,
+    cgroups: CgroupLimits,
     descriptors: DescriptorLimits,
     fd_reader: FdTypeReader,
     fd_types: FdTypes,
@@ -50,6 +54,7 @@ impl LimitStage {
         Self {
             host: HostLimits::default(),
             threads: ThreadLimits::default(),
+            cgroups: CgroupLimits::default(),
             descriptors: DescriptorLimits::default(),
             fd_reader: FdTypeReader::start(kernel),
             fd_types: FdTypes::new(budget::FD_TYPES),
@@ -62,8 +67,9 @@ impl LimitStage {
     }
 
     /// Reads and follows, all processes alive being known.
-    pub fn cycle(&mut self, process: &ProcessStage, stages: &mut Stages) {
-        let (at, table) = (Moment::now(), process.table());
+    pub fn cycle(&mut self, process: &mut ProcessStage, stages: &mut Stages) {
+        let at = Moment::now();
+        let (table, cgroups) = process.identity();
         let users = table.holders().filter(|holder| holder.uid != 0);
         self.threads
             .read_within(users.map(|holder| holder.id), THREADS_BUDGET);
@@ -79,16 +85,37 @@ impl LimitStage {
             seconds_to_full: None,
         }));
         stages.mark("limits");
-        self.count_types(at, process);
+        self.read_cgroups(cgroups);
+        stages.mark("cgroup_limits");
+        self.count_types(at, table);
         stages.mark("fd_types");
     }
 
-    fn count_types(&mut self, at: Moment, process: &ProcessStage) {
+    fn read_cgroups(&mut self, cgroups: &Cgroups) {
+        let mut folders: Vec<(Arc<str>, &Path)> = Vec::new();
+        for (service, paths) in cgroups.live() {
+            for controller in ["memory", "pids"] {
+                let folder = paths.controller(controller);
+                folders.extend(folder.map(|path| (Arc::clone(service), path)));
+            }
+        }
+        let rows = self.cgroups.read_within(&folders, CGROUPS_BUDGET);
+        self.rows
+            .extend(rows.into_iter().map(|(resource, service, used)| LimitRow {
+                resource,
+                of: Limited::Service(service),
+                used: used.used,
+                limit: used.limit,
+                seconds_to_full: None,
+            }));
+    }
+
+    fn count_types(&mut self, at: Moment, table: &ProcessTable) {
         let due = |passed| at.since(passed) >= FD_TYPES_EVERY;
         if !self.passing && self.passed.is_none_or(due) {
             self.passed = Some(at);
             self.passing = true;
-            self.fd_reader.begin(self.fd_types.wanted(process.table()));
+            self.fd_reader.begin(self.fd_types.wanted(table));
         }
         if self.passing {
             let types = &mut self.fd_types;
@@ -98,7 +125,7 @@ impl LimitStage {
                 self.fd_types.turn();
             }
         }
-        self.fds = self.fd_types.rows(process.table());
+        self.fds = self.fd_types.rows(table);
     }
 
     /// All rows, those of what other parts count included.
@@ -124,11 +151,13 @@ impl LimitStage {
 impl Part for LimitStage {
     fn sources(&self) -> Vec<SourceStatus> {
         let degraded = self.fd_reader.degraded();
+        let left_out = self.cgroups.left_out();
         vec![
             SourceStatus {
                 signal: "limits",
                 source: "procfs",
-                degraded: None,
+                degraded: (left_out > 0)
+                    .then(|| format!("{left_out} control groups are left to the next cycles")),
             },
             SourceStatus {
                 signal: "fd_types",

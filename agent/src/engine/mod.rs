@@ -6,6 +6,7 @@ mod cross_check;
 mod disk;
 mod dns;
 mod door;
+mod host;
 mod limit;
 mod options;
 mod own;
@@ -14,6 +15,8 @@ mod process;
 mod room;
 mod runner;
 mod stages;
+mod swap;
+mod swap_rates;
 mod tcp;
 mod tcp_report;
 mod tcp_source;
@@ -24,7 +27,10 @@ use anyhow::Context as _;
 
 use crate::{
     clock::Moment,
-    collect::{host::overview::OverviewReader, tcp::ack},
+    collect::{
+        host::{files::HostFiles, overview::OverviewReader},
+        tcp::ack,
+    },
     config::LiveConfig,
     kernel::{self, Kernel},
     model::{BirthGate, Snapshot},
@@ -37,12 +43,14 @@ use cross_check::CrossChecks;
 use disk::DiskStage;
 use dns::DnsStage;
 use door::DoorStage;
+use host::HostStage;
 use limit::LimitStage;
 use own::OwnReader;
 use part::Part;
 use process::ProcessStage;
 use room::RoomStage;
 use stages::Stages;
+use swap::SwapStage;
 use tcp::TcpStage;
 
 /// The io controller's name in v1 hierarchies.
@@ -52,13 +60,16 @@ const BLOCK_CONTROLLER: &str = "blkio";
 pub struct Engine {
     tcp: TcpStage,
     process: ProcessStage,
+    swap: SwapStage,
     disks: DiskStage,
     door: DoorStage,
     limits: LimitStage,
     /// Only if asked for.
     dns: Option<DnsStage>,
     room: RoomStage,
-    host: OverviewReader,
+    overview: OverviewReader,
+    /// Unless left out.
+    host: Option<HostStage>,
     checks: CrossChecks,
     own: OwnReader,
     config: Option<LiveConfig>,
@@ -95,6 +106,7 @@ impl Engine {
         };
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
+        let swap = SwapStage::start(&kernel, options);
         let disks = DiskStage::start(&kernel, options);
         let dns = options.dns.then(|| DnsStage::start(&kernel, options));
         let limits = LimitStage::start(&kernel, options);
@@ -104,12 +116,14 @@ impl Engine {
         let engine = Self {
             tcp,
             process,
+            swap,
             disks,
             door: DoorStage::start(options),
             limits,
             dns,
             room: RoomStage::start(options),
-            host: OverviewReader::default(),
+            overview: OverviewReader::default(),
+            host: options.host.then(|| HostStage::start(options)),
             checks: CrossChecks::default(),
             own: OwnReader,
             config: options.config.clone(),
@@ -151,18 +165,21 @@ impl Engine {
             &self.tcp,
             &self.door,
             &self.process,
+            &self.swap,
             &self.disks,
             &self.limits,
             &self.room,
         ];
         let dns = self.dns.as_ref().map(|dns| dns as &dyn Part);
-        always.into_iter().chain(dns)
+        let host = self.host.as_ref().map(|host| host as &dyn Part);
+        always.into_iter().chain(dns).chain(host)
     }
 
     /// Takes over what ended since the last call and polls listeners; to be called often enough
     /// that ring buffers do not fill up and bursts are seen (every 80 ms).
     pub fn drain(&mut self) {
         self.process.drain();
+        self.swap.poll();
         self.tcp.drain(self.process.table());
         self.door.poll(&mut self.tcp);
         if let Some(dns) = &mut self.dns {
@@ -174,10 +191,18 @@ impl Engine {
     pub fn cycle(&mut self, gate: BirthGate) -> Snapshot {
         let at = Moment::now();
         self.stages.begin();
-        let host = self.host.read();
+        let files = HostFiles::read();
+        let host = self.overview.read(&files);
         self.room.ask(at);
         let mut failures = Vec::new();
-        failures.extend(self.process.cycle(at, &mut self.stages));
+        let swap = &mut self.swap;
+        failures.extend(
+            self.process
+                .cycle(at, |table| swap.collect(table), &mut self.stages),
+        );
+        swap.changes(self.process.swap_changes());
+        swap.cycle(self.process.identity());
+        self.stages.mark("swap");
         failures.extend(self.tcp.cycle(
             at,
             self.process.namespaces(),
@@ -191,7 +216,7 @@ impl Engine {
             dns.cycle(self.process.table());
             self.stages.mark("dns");
         }
-        self.limits.cycle(&self.process, &mut self.stages);
+        self.limits.cycle(&mut self.process, &mut self.stages);
         let named = self.service_label;
         let cgroups = self.process.identity().1;
         failures.extend(self.disks.cycle(|cgroup| match named {
@@ -205,8 +230,16 @@ impl Engine {
             tracing::warn!("{failure}");
         }
         self.failed_cycles += u64::from(!failures.is_empty());
-        self.checks
-            .compare(at, &self.process, &self.tcp, self.disks.table().totals());
+        self.checks.compare(
+            at,
+            &self.process,
+            &self.tcp,
+            self.disks.table().totals(),
+            self.swap.balance(),
+        );
+        if let Some(host) = &mut self.host {
+            host.cycle(at, &files, self.process.identity().1);
+        }
         self.stages.mark("host");
 
         self.sequence += 1;
@@ -218,13 +251,21 @@ impl Engine {
         let listeners = self.door.rows(self.sequence, gate);
         let limits = self.limits.rows(&listeners, &port_use, self.room.rows());
         let refused = self.door.refused(self.sequence, gate);
-        let processes = self.process.rows(self.sequence, gate);
+        let mut processes = self.process.rows(self.sequence, gate);
+        let swap = self.swap.rows(self.sequence, gate);
         let disks = self.disks.rows(self.sequence, gate);
         let service_disks = self.disks.services(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
+        let (host_totals, interfaces, service_pressure) = match &mut self.host {
+            Some(host) => host.rows(self.sequence, gate),
+            None => Default::default(),
+        };
         let connections = self.tcp.connections();
+        let mut members = self.process.members();
+        self.swap.tell(&swap, &mut processes, &mut members);
         let members = self.process.members();
+        let jobs = self.process.jobs(&members);
         self.stages.mark("snapshot");
 
         let interval = self.last.map_or(Duration::ZERO, |last| at.since(last));
@@ -244,6 +285,9 @@ impl Engine {
         Snapshot {
             interval,
             host,
+            host_totals,
+            interfaces,
+            service_pressure,
             peers,
             listeners,
             refused,
@@ -254,6 +298,8 @@ impl Engine {
             port_use,
             service_label: self.service_label,
             processes,
+            swap,
+            swap_unattributed: self.swap.unattributed(),
             dns,
             disks,
             service_disks,
@@ -262,6 +308,7 @@ impl Engine {
             filesystems: self.room.rows().to_vec(),
             connections,
             members,
+            jobs,
             own,
             ..Snapshot::empty(self.sequence, at.wall)
         }

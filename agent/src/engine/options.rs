@@ -60,6 +60,8 @@ pub struct EngineOptions {
     pub config: Option<LiveConfig>,
     /// Watch name resolution.
     pub dns: bool,
+    /// Export the host's totals.
+    pub host: bool,
     /// How long counters of a group that ended stay exposed.
     pub retention: Duration,
     /// Size of each ring buffer, bytes; `None` for the defaults.

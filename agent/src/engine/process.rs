@@ -14,12 +14,13 @@ use crate::{
             memory::MemoryReader,
             names::NameResolver,
             procfs::ProcfsCollector,
+            sessions::SessionReader,
         },
         tcp::netns::Hints,
     },
     kernel::Kernel,
     model::{
-        BirthGate, Budget, Lost, MapFill, MemberRow, ProcessId, ProcessRow, ProgramStatus,
+        BirthGate, Budget, JobRow, Lost, MapFill, MemberRow, ProcessId, ProcessRow, ProgramStatus,
         SourceStatus,
     },
 };
@@ -30,6 +31,8 @@ const MEMORY_BUDGET: Duration = Duration::from_millis(5);
 const FIRST_MEMORY_BUDGET: Duration = Duration::from_millis(50);
 /// Time per cycle for counting descriptors of tables too large for the program.
 const FDS_BUDGET: Duration = Duration::from_millis(5);
+/// Time per cycle for reading sessions, for who looks at jobs: some 5 µs each.
+const SESSION_BUDGET: Duration = Duration::from_millis(50);
 
 /// The process half of a cycle.
 pub struct ProcessStage {
@@ -46,8 +49,10 @@ pub struct ProcessStage {
     memory: MemoryReader,
     memory_failed: u64,
     fds: FdReader,
+    sessions: SessionReader,
     wanted: Vec<ProcessId>,
     hints: Hints,
+    swap_changes: Vec<(ProcessId, u64, u64)>,
     /// The last walk was complete.
     complete: bool,
 }
@@ -87,8 +92,10 @@ impl ProcessStage {
             memory: MemoryReader::default(),
             memory_failed: 0,
             fds: FdReader::default(),
+            sessions: SessionReader::default(),
             wanted: Vec::new(),
             hints: Hints::default(),
+            swap_changes: Vec::new(),
             complete: false,
         }
     }
@@ -101,12 +108,19 @@ impl ProcessStage {
     }
 
     /// One walk; what went wrong, in one line.
-    pub fn cycle(&mut self, at: Moment, stages: &mut Stages) -> Option<String> {
+    /// `walked` is called with what it found before that is booked.
+    pub fn cycle(
+        &mut self,
+        at: Moment,
+        walked: impl FnOnce(&mut ProcessTable),
+        stages: &mut Stages,
+    ) -> Option<String> {
         self.names.begin_cycle();
         self.table.begin(at);
         let (complete, failure) = self.walk();
         self.complete = complete;
         self.drain();
+        walked(&mut self.table);
         stages.mark("process_walk");
         self.table
             .finish(Moment::now(), WalkOutcome { complete }, self.caps);
@@ -120,6 +134,7 @@ impl ProcessStage {
         self.read_memory(at);
         stages.mark("memory");
         self.count_fds(at);
+        self.read_sessions(at);
         stages.mark("fds");
         failure
     }
@@ -166,9 +181,13 @@ impl ProcessStage {
         } else {
             MEMORY_BUDGET
         };
-        let table = &mut self.table;
+        let (table, changes) = (&mut self.table, &mut self.swap_changes);
+        changes.clear();
         let outcome = self.memory.read_within(&self.wanted, budget, |id, memory| {
-            table.set_memory(id, Some(memory), at)
+            let before = table.set_memory(id, Some(memory), at);
+            if let Some(before) = before.filter(|before| before.swap != memory.swap) {
+                changes.push((id, before.swap, memory.swap));
+            }
         });
         self.memory_failed = outcome.failed;
     }
@@ -183,14 +202,33 @@ impl ProcessStage {
             });
     }
 
+    fn read_sessions(&mut self, at: Moment) {
+        self.table.sessions_wanted(at, &mut self.wanted);
+        let table = &mut self.table;
+        self.sessions
+            .read_within(&self.wanted, SESSION_BUDGET, |id, session| {
+                table.set_session(id, session, at)
+            });
+    }
+
     /// Groups of processes.
     pub fn rows(&mut self, sequence: u64, gate: BirthGate) -> Vec<ProcessRow> {
         self.table.rows(sequence, gate)
     }
 
+    /// Processes whose `VmSwap` was found to have changed in this cycle: bytes before and now.
+    pub fn swap_changes(&self) -> &[(ProcessId, u64, u64)] {
+        &self.swap_changes
+    }
+
     /// Single processes, if wanted.
     pub fn members(&self) -> Vec<MemberRow> {
         self.table.members()
+    }
+
+    /// Jobs of these members.
+    pub fn jobs(&mut self, members: &[MemberRow]) -> Vec<JobRow> {
+        self.table.jobs(members)
     }
 
     /// The table, for the cross-check.

@@ -76,9 +76,9 @@ impl Part for RoomStage {
     }
 
     fn maps(&self) -> Vec<MapFill> {
-        let threads = self.source.as_ref().map(Filesystems::threads);
-        let fill = threads.map(|(used, capacity)| MapFill {
-            map: "filesystem_threads",
+        let helpers = self.source.as_ref().map(Filesystems::helpers);
+        let fill = helpers.map(|(used, capacity)| MapFill {
+            map: "filesystem_helpers",
             used: used as u64,
             capacity: capacity as u64,
         });

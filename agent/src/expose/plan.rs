@@ -164,6 +164,8 @@ mod tests {
         disks: budget::DISKS,
         disk_services: budget::DISK_SERVICES,
         limits: budget::LIMITS,
+        interfaces: budget::INTERFACES,
+        pressures: budget::SERVICE_PRESSURES,
         fds: budget::FD_TYPES,
         askers: budget::ASKERS,
         filesystems: budget::FILESYSTEMS,
@@ -273,6 +275,7 @@ mod tests {
         let full = |askers| {
             let sizes = Sizes { askers, ..BUDGETS };
             let mut snapshot = fixture::door::full(fixture::wide(202, 301), &sizes);
+            snapshot.swap = fixture::swap::full(budget::SWAPPERS);
             for row in &mut snapshot.processes {
                 let reason = |signal| (ExitReason::Signal(signal), 1, false);
                 let reasons = 0..=budget::EXIT_REASONS as u8;

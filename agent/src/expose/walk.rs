@@ -58,17 +58,25 @@ impl<E: Encoder> AreaVisitor for Walk<'_, E> {
         let all = R::rows(self.exposed);
         let rows = || planned.iter().filter_map(|&index| all.get(index));
 
-        // Also of the rows of what is beyond a budget, which have every label.
+        // Also of the rows of what is beyond a budget, which have every label; not where the
+        // service itself is what a row is about.
+        let place = |label| R::LABELS.iter().position(|name| Some(*name) == label);
         let hidden = match self.exposed.snapshot.service_label {
             true => None,
-            false => R::LABELS.iter().position(|name| name.ends_with("service")),
+            false => place(R::OWNER_SERVICE),
         };
+        let process = place(Some("process"));
         self.encoder.begin_rows();
         for row in rows() {
             self.values.clear();
             row.label_values(&mut self.values);
-            if let Some(place) = hidden {
-                self.values.hide(place);
+            let owned = |values: &LabelValues| {
+                process.is_none_or(|process| values.iter().nth(process) != Some(""))
+            };
+            if let Some(service) = hidden
+                && owned(&self.values)
+            {
+                self.values.hide(service);
             }
             self.encoder.row(R::LABELS, &self.values);
         }

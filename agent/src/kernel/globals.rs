@@ -2,7 +2,7 @@
 
 use hostlens_ebpf::offsets::{ABSENT, TABLE};
 
-use super::btf::Btf;
+use super::{btf::Btf, swap_layout};
 
 /// How `mm_struct.rss_stat` counts pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,9 @@ impl Globals {
             values.push((name, mask.unwrap_or(ABSENT)));
         }
         values.push(("JIFFY_NS", jiffy_ns().unwrap_or(ABSENT)));
+        let swap = swap_layout::resolve(btf);
+        values.extend(swap.values);
+        missing.extend(swap.missing);
         Self {
             values,
             missing,

@@ -12,6 +12,7 @@
 //! walker   an attached iterator, run once per cycle
 //! memory   keeping the heap small
 //! shared   an array map that programs and user space both write
+//! swap_layout  what the swap programs need to know of pages and requests
 //! table    a hash map that entries are taken out of
 //! sys      the bpf(2) commands the library does not wrap
 //! ```
@@ -26,6 +27,7 @@ mod object;
 pub mod objects;
 mod refusal;
 mod shared;
+mod swap_layout;
 mod sys;
 mod table;
 mod walker;

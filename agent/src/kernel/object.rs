@@ -1,6 +1,8 @@
 //! One embedded object: loaded as a whole, its programs loaded and attached each on its own, so
 //! that a hook this kernel lacks degrades one signal and not the agent.
 
+mod on_demand;
+
 use std::{
     os::fd::{AsFd, BorrowedFd},
     path::PathBuf,
@@ -10,7 +12,9 @@ use anyhow::Context as _;
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{HashMap, Map, MapData, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, CgroupSkbAttachType, Iter, Program, ProgramError},
+    programs::{
+        BtfTracePoint, CgroupSkbAttachType, Iter, Program, ProgramError, tp_btf::BtfTracePointLink,
+    },
 };
 use aya_log::EbpfLogger;
 
@@ -233,6 +237,7 @@ impl Kernel {
             name: spec.name,
             ebpf,
             statuses: Vec::new(),
+            links: Vec::new(),
             logger,
         };
         for program in spec.programs {
@@ -301,6 +306,8 @@ pub struct LoadedObject {
     name: &'static str,
     ebpf: Ebpf,
     statuses: Vec<(ProgramSpec, ProgramState)>,
+    /// Of programs attached on demand.
+    links: Vec<(&'static str, BtfTracePointLink)>,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
@@ -323,29 +330,6 @@ impl LoadedObject {
                     Some(format!("{program}: {why}"))
                 }
             })
-    }
-
-    /// Attaches a program that is loaded and waits for that; it stays attached.
-    ///
-    /// # Errors
-    /// One line saying why it does not run, now or from the start.
-    pub fn attach(&mut self, name: &str) -> Result<(), String> {
-        let Some((_, state)) = self.statuses.iter_mut().find(|(spec, _)| spec.name == name) else {
-            return Err(format!("{name}: no such program"));
-        };
-        match (&*state, self.ebpf.program_mut(name)) {
-            (ProgramState::Loaded, Some(Program::BtfTracePoint(program))) => {
-                *state = match program.attach() {
-                    Ok(_) => ProgramState::Attached,
-                    Err(error) => refusal(&error),
-                };
-            }
-            (ProgramState::Loaded, _) => {
-                return Err(format!("{name}: another kind of program"));
-            }
-            _ => {}
-        }
-        self.refusal(name).map_or(Ok(()), Err)
     }
 
     /// Descriptor of a loaded iterator program.

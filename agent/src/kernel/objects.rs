@@ -15,6 +15,10 @@ macro_rules! embedded {
     };
 }
 
+mod swap;
+
+pub use swap::SWAP;
+
 /// Members without which a socket record would say something wrong.
 const SOCKET: &[&str] = &[
     "SKC_FAMILY",
@@ -359,7 +363,7 @@ pub const BLOCK: ObjectSpec = ObjectSpec {
 };
 
 /// All of them.
-pub const ALL: &[&ObjectSpec] = &[&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &FDS, &BLOCK];
+pub const ALL: &[&ObjectSpec] = &[&TCP, &TCP_HASH, &TASKS, &CONNECT, &DNS, &FDS, &BLOCK, &SWAP];
 
 #[cfg(test)]
 mod tests {

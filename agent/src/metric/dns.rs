@@ -14,6 +14,7 @@ impl Row for DnsRow {
     const AREA: &'static str = "Name resolution";
     const LABELS: &'static [&'static str] = DNS_LABELS;
     const NOTE: &'static str = SERVICE_NOTE;
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
     const FAMILIES: &'static [Family<Self>] = DNS_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

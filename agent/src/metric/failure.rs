@@ -21,6 +21,7 @@ impl Row for FailureRow {
     const AREA: &'static str = "TCP connect failures";
     const LABELS: &'static [&'static str] = FAILURE_LABELS;
     const NOTE: &'static str = SERVICE_NOTE;
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
     const FAMILIES: &'static [Family<Self>] = FAILURE_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

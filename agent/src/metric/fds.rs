@@ -2,12 +2,18 @@
 
 use hostlens_ebpf::wire::FdType;
 
-use super::{Exposed, Family, LabelValues, Row, Unit, define::gauge, row::push_owner};
+use super::{
+    Exposed, Family, LabelValues, Row, Unit,
+    define::gauge,
+    row::{SERVICE_NOTE, push_owner},
+};
 use crate::model::{FdRow, fd_type};
 
 impl Row for FdRow {
     const AREA: &'static str = "Descriptors";
     const LABELS: &'static [&'static str] = super::PROCESS_LABELS;
+    const NOTE: &'static str = SERVICE_NOTE;
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
     const FAMILIES: &'static [Family<Self>] = FD_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

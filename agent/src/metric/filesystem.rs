@@ -89,7 +89,7 @@ pub const FILESYSTEM_FAMILIES: &[Family<FilesystemRow>] = &[
         Unit::None,
         &[],
         "Whether a filesystem does not answer: 1 from one second without an answer on. Whoever touches it hangs too.",
-        "statfs by a thread of its own",
+        "statfs by a process of its own",
         |row, points| {
             if let Some(hung) = row.hung {
                 points.gauge(&[], f64::from(u8::from(hung)));

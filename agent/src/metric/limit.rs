@@ -23,13 +23,15 @@ impl Row for LimitRow {
     const AREA: &'static str = "Limits";
     const LABELS: &'static [&'static str] = LIMIT_LABELS;
     const NOTE: &'static str = "Beside `resource` only the labels of what is limited are there: \
-        `open_files` has `process` and `user`; `user_threads` has `user`; `service_pids` and \
+        `open_files` has `process`, `user` and, if there is one, `service`; `user_threads` has \
+        `user`; `service_pids` and \
         `service_memory` have `service`; `listen_backlog` has `listen_ip`, `listen_port`, \
-        `process` and `user`; `ephemeral_ports` has `local_ip`, `remote_ip` and `remote_port`; \
+        `process`, `user` and `service`; `ephemeral_ports` has `local_ip`, `remote_ip` and `remote_port`; \
         `filesystem_bytes` and `filesystem_inodes` have `device`, `mountpoint` and `fstype`; \
         `host_open_files`, `host_pids`, `host_threads` and `conntrack` have none. Of what is \
         beyond the budget the fullest is shown, with `other` in their place.";
     const FAMILIES: &'static [Family<Self>] = LIMIT_FAMILIES;
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {
         &exposed.snapshot.limits
@@ -47,6 +49,9 @@ impl Row for LimitRow {
                 }
                 ("user", Limited::Process(owner) | Limited::Listener { owner, .. }) => {
                     values.push_str(&owner.user);
+                }
+                ("service", Limited::Process(owner) | Limited::Listener { owner, .. }) => {
+                    values.push_str(&owner.service);
                 }
                 ("user", Limited::User(user)) => values.push_str(user),
                 ("service", Limited::Service(service)) => values.push_str(service),
@@ -77,10 +82,10 @@ impl Row for LimitRow {
 /// Labels of what is limited.
 const fn own_labels(resource: Resource) -> &'static [&'static str] {
     match resource {
-        Resource::OpenFiles => &["process", "user"],
+        Resource::OpenFiles => &["process", "user", "service"],
         Resource::UserThreads => &["user"],
         Resource::ServicePids | Resource::ServiceMemory => &["service"],
-        Resource::ListenBacklog => &["process", "user", "listen_ip", "listen_port"],
+        Resource::ListenBacklog => &["process", "user", "service", "listen_ip", "listen_port"],
         Resource::EphemeralPorts => &["local_ip", "remote_ip", "remote_port"],
         Resource::FilesystemBytes | Resource::FilesystemInodes => {
             &["device", "mountpoint", "fstype"]

@@ -14,6 +14,7 @@ impl Row for ListenerRow {
     const AREA: &'static str = "TCP listeners";
     const LABELS: &'static [&'static str] = LISTENER_LABELS;
     const NOTE: &'static str = SERVICE_NOTE;
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
     const FAMILIES: &'static [Family<Self>] = LISTENER_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

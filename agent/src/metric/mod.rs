@@ -12,6 +12,7 @@ mod fds;
 mod filesystem;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod host;
 mod limit;
 mod listener;
 mod own;
@@ -24,6 +25,7 @@ mod row;
 mod server;
 mod service;
 mod signal;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -34,6 +36,7 @@ pub use disk::{DISK_FAMILIES, DISK_LABELS, SERVICE_DISK_FAMILIES, SERVICE_DISK_L
 pub use dns::{DNS_FAMILIES, DNS_LABELS};
 pub use failure::{FAILURE_FAMILIES, FAILURE_LABELS};
 pub use filesystem::{FILESYSTEM_FAMILIES, FILESYSTEM_LABELS};
+pub use host::{HOST_FAMILIES, INTERFACE_FAMILIES, SERVICE_PRESSURE_FAMILIES};
 pub use limit::{LIMIT_FAMILIES, LIMIT_LABELS};
 pub use listener::{LISTEN_SETTING_FAMILIES, LISTENER_FAMILIES, LISTENER_LABELS};
 pub use own::OWN_FAMILIES;
@@ -47,6 +50,7 @@ pub use row::{AreaVisitor, Exposed, LabelValues, Row, visit_areas};
 pub use server::SERVER_FAMILIES;
 pub use service::{SERVICE_FAMILIES, SERVICE_LABELS};
 pub use signal::signal_name;
+pub use swap::{SWAP_FAMILIES, UNATTRIBUTED_FAMILIES};
 pub use upstream::{UPSTREAM_FAMILIES, UPSTREAM_LABELS};
 
 /// Prefix of every exported name.

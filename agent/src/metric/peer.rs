@@ -25,6 +25,7 @@ impl Row for PeerRow {
     const AREA: &'static str = "TCP peers";
     const LABELS: &'static [&'static str] = PEER_LABELS;
     const NOTE: &'static str = "`listen_ip` and `listen_port` are there for inbound, `remote_port` for outbound connections, `process`, `user` and `service` with `--tcp-process-label` only.";
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
     const FAMILIES: &'static [Family<Self>] = PEER_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

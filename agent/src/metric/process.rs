@@ -15,6 +15,7 @@ impl Row for ProcessRow {
     const AREA: &'static str = "Processes";
     const LABELS: &'static [&'static str] = PROCESS_LABELS;
     const NOTE: &'static str = SERVICE_NOTE;
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
     const FAMILIES: &'static [Family<Self>] = PROCESS_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

@@ -21,6 +21,7 @@ impl Row for RefusedRow {
     const LABELS: &'static [&'static str] = REFUSED_LABELS;
     const NOTE: &'static str =
         "`last_process`, `last_user` and `last_service` are there if anyone was seen to listen.";
+    const OWNER_SERVICE: Option<&'static str> = Some("last_service");
     const FAMILIES: &'static [Family<Self>] = REFUSED_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

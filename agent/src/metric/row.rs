@@ -6,9 +6,10 @@ use hostlens_ebpf::wire::Direction;
 
 use super::Family;
 use crate::model::{
-    DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings, ListenerRow,
-    OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow, RefusedRow, Remote, ServerStats,
-    ServiceDiskRow, ServiceRow, Snapshot, UpstreamRow,
+    DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, HostTotals, InterfaceRow, LimitRow,
+    ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow,
+    RefusedRow, Remote, ServerStats, ServiceDiskRow, ServicePressureRow, ServiceRow, Snapshot,
+    SwapRow, SwapUnattributed, UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -28,6 +29,9 @@ pub trait Row: Sized + 'static {
     const LABELS: &'static [&'static str];
     /// When some of the labels are there, as a sentence of the reference; empty if they always are.
     const NOTE: &'static str = "";
+    /// The label for the service of its owner, which can be switched off; where a service is what
+    /// a row is about, it cannot.
+    const OWNER_SERVICE: Option<&'static str> = None;
     /// Its families.
     const FAMILIES: &'static [Family<Self>];
 
@@ -70,6 +74,11 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<LimitRow>();
     visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();
+    visitor.area::<SwapRow>();
+    visitor.area::<SwapUnattributed>();
+    visitor.area::<HostTotals>();
+    visitor.area::<InterfaceRow>();
+    visitor.area::<ServicePressureRow>();
     visitor.area::<FdRow>();
     visitor.area::<OwnStats>();
     visitor.area::<ServerStats>();

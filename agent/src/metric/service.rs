@@ -32,6 +32,7 @@ impl Row for ServiceRow {
     const AREA: &'static str = "TCP services";
     const LABELS: &'static [&'static str] = SERVICE_LABELS;
     const NOTE: &'static str = "`listen_port` is there for inbound, `remote_port` for outbound connections, `service` if a container or unit is known, unless `--service-label off`.";
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
     const FAMILIES: &'static [Family<Self>] = SERVICE_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

@@ -14,6 +14,7 @@ impl Row for UpstreamRow {
     const AREA: &'static str = "TCP upstreams";
     const LABELS: &'static [&'static str] = UPSTREAM_LABELS;
     const NOTE: &'static str = SERVICE_NOTE;
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
     const FAMILIES: &'static [Family<Self>] = UPSTREAM_FAMILIES;
 
     fn rows(exposed: Exposed<'_>) -> &[Self] {

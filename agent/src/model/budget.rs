@@ -5,26 +5,32 @@
 /// Listeners.
 pub const LISTENERS: usize = 100;
 /// Lives of connections, per direction: two histograms each make them the dearest.
-pub const SERVICES: usize = 30;
+pub const SERVICES: usize = 25;
 /// Failed attempts to connect.
 pub const FAILURES: usize = 200;
 /// Refused ports.
 pub const REFUSED: usize = 100;
 /// Pools of peers.
-pub const UPSTREAMS: usize = 100;
+pub const UPSTREAMS: usize = 60;
 /// Pairs of ends whose local ports are counted.
-pub const PORT_USES: usize = 100;
+pub const PORT_USES: usize = 60;
+/// Whose swap I/O is told.
+pub const SWAPPERS: usize = 60;
 /// Filesystems.
 pub const FILESYSTEMS: usize = 32;
 /// Disks: up to eight histograms each.
-pub const DISKS: usize = 16;
+pub const DISKS: usize = 10;
 /// Services at disks.
 pub const DISK_SERVICES: usize = 20;
 /// Who asks which resolver.
-pub const ASKERS: usize = 30;
+pub const ASKERS: usize = 20;
 /// Reasons of ends named in one group of processes; further ones are `other`.
 pub const EXIT_REASONS: usize = 5;
 /// Groups of processes whose descriptors are counted by type.
 pub const FD_TYPES: usize = 20;
 /// Limits of each resource.
 pub const LIMITS: usize = 20;
+/// Network interfaces.
+pub const INTERFACES: usize = 16;
+/// Containers and units whose waiting is shown.
+pub const SERVICE_PRESSURES: usize = 20;

@@ -8,6 +8,8 @@ mod dns;
 mod fds;
 mod filesystem;
 mod histogram;
+mod host;
+mod job;
 mod limit;
 mod listener;
 mod own;
@@ -17,6 +19,7 @@ mod process;
 mod server;
 mod service;
 mod snapshot;
+mod swap;
 
 pub use connection::ConnectionRow;
 pub use disk::{BusySeconds, DiskOpRow, DiskRow, DiskUser, DiskVerdict, ServiceDiskRow};
@@ -24,6 +27,11 @@ pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
 pub use fds::{FdRow, fd_type};
 pub use filesystem::{FilesystemRow, Inodes, Room};
 pub use histogram::{Histogram, QUANTILES, SampleCounts};
+pub use host::{
+    CPU_MODES, HostTotals, InterfaceRow, MEMORY_TYPES, Pressure, RESOURCES, STALLS,
+    ServicePressureRow, Traffic,
+};
+pub use job::{JobKey, JobRow};
 pub use limit::{LimitRow, Limited, Resource};
 pub use listener::{
     ListenSettings, ListenerKey, ListenerRates, ListenerRow, RefusedKey, RefusedRow, Saturation,
@@ -42,6 +50,7 @@ pub use service::{
     ServiceKey, ServiceRates, ServiceRow, UpstreamRow,
 };
 pub use snapshot::{BirthGate, HostOverview, Snapshot};
+pub use swap::{SwapKey, SwapMeasure, SwapNobody, SwapRates, SwapRow, SwapUnattributed};
 
 /// A label set is shown under this value once it is beyond its budget or outside the own networks.
 pub const OTHER: &str = "other";

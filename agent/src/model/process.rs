@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use super::JobKey;
+use super::SwapRates;
+
 /// Identity of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
@@ -113,6 +116,8 @@ pub struct ProcessRates {
     pub run_delay: f64,
     /// Threads waiting for storage, on average.
     pub block_delay: f64,
+    /// Swap I/O; absent while none is told.
+    pub swap: Option<SwapRates>,
 }
 
 /// One process of a group, for `top`.
@@ -126,7 +131,7 @@ pub struct MemberRow {
     pub process: Arc<str>,
     /// User it runs as.
     pub user: Arc<str>,
-    /// Container or unit it belongs to; empty if to neither.
+    /// Container or unit, as its group has it.
     pub service: Arc<str>,
     /// Threads.
     pub threads: u32,
@@ -140,4 +145,20 @@ pub struct MemberRow {
     pub start_seconds: f64,
     /// Rates over the last cycle.
     pub rates: ProcessRates,
+    /// What it is done together with; `None` for kernel threads, and until its session was read.
+    pub job: Option<JobKey>,
+}
+
+impl ProcessRow {
+    /// Name, user and service.
+    pub fn group(&self) -> (&str, &str, &str) {
+        (&self.process, &self.user, &self.service)
+    }
+}
+
+impl MemberRow {
+    /// Name, user and service of its group.
+    pub fn group(&self) -> (&str, &str, &str) {
+        (&self.process, &self.user, &self.service)
+    }
 }

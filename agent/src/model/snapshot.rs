@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, LimitRow, ListenSettings,
-    ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow, ProcessRow, RefusedRow, ServiceDiskRow,
-    ServiceRow, UpstreamRow,
+    ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, HostTotals, InterfaceRow,
+    JobRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow,
+    ProcessRow, RefusedRow, ServiceDiskRow, ServicePressureRow, ServiceRow, SwapRow,
+    SwapUnattributed, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -19,6 +20,12 @@ pub struct Snapshot {
     pub interval: Duration,
     /// The host as a whole.
     pub host: HostOverview,
+    /// Totals of the host; absent with `--no-host`.
+    pub host_totals: Option<HostTotals>,
+    /// Network interfaces, heaviest first, `other` last.
+    pub interfaces: Vec<InterfaceRow>,
+    /// Time that containers and units lost to waiting, most first, `other` last.
+    pub service_pressure: Vec<ServicePressureRow>,
     /// TCP groups, heaviest first within a direction, `other` last.
     pub peers: Vec<PeerRow>,
     /// Listeners, heaviest first, `other` last.
@@ -51,10 +58,18 @@ pub struct Snapshot {
     pub service_label: bool,
     /// Process groups, heaviest first, `other` last.
     pub processes: Vec<ProcessRow>,
+    /// Swap I/O, heaviest first, `other` last; empty until there is some.
+    pub swap: Vec<SwapRow>,
+    /// Swap I/O nobody was charged with; absent without swap, or where the kernel's sums are not
+    /// compared.
+    pub swap_unattributed: Option<SwapUnattributed>,
     /// Live connections; empty unless details were asked for.
     pub connections: Vec<ConnectionRow>,
     /// Single processes; empty unless details were asked for.
     pub members: Vec<MemberRow>,
+    /// Processes of one session or service together, heaviest first; empty unless details were
+    /// asked for.
+    pub jobs: Vec<JobRow>,
     /// The agent itself.
     pub own: OwnStats,
 }
@@ -67,6 +82,9 @@ impl Snapshot {
             at,
             interval: Duration::ZERO,
             host: HostOverview::default(),
+            host_totals: None,
+            interfaces: Vec::new(),
+            service_pressure: Vec::new(),
             peers: Vec::new(),
             listeners: Vec::new(),
             listen_settings: ListenSettings::default(),
@@ -83,8 +101,11 @@ impl Snapshot {
             filesystems: Vec::new(),
             service_label: true,
             processes: Vec::new(),
+            swap: Vec::new(),
+            swap_unattributed: None,
             connections: Vec::new(),
             members: Vec::new(),
+            jobs: Vec::new(),
             own: OwnStats::default(),
         }
     }

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::model::{DiskVerdict, ListenerKey, OTHER, RefusedKey, ServiceKey, Snapshot};
+use crate::model::{DiskVerdict, ListenerKey, OTHER, RefusedKey, Resource, ServiceKey, Snapshot};
 
 use super::{
     columns::{
         View,
         filesystem::{NEARLY_FULL, SOON},
+        limit,
     },
     human::{self, Unit},
     text,
@@ -21,7 +22,8 @@ use super::{
 pub struct Alert(String);
 
 /// Saturated listeners, reconnect storms, ports that refuse where somebody listened lately, local
-/// ports that run out, disks that are slow by themselves, and filesystems that hang or run full. Empty if all is well.
+/// ports that run out, disks that are slow by themselves, filesystems that hang or run full, and
+/// other limits that are near. Empty if all is well.
 pub fn alerts(snapshot: &Snapshot) -> Vec<Alert> {
     let kinds = [
         (saturated(snapshot), View::Listeners),
@@ -30,6 +32,7 @@ pub fn alerts(snapshot: &Snapshot) -> Vec<Alert> {
         (ports(snapshot), View::Ports),
         (disks(snapshot), View::Disks),
         (filesystems(snapshot), View::Filesystems),
+        (limits(snapshot), View::Limits),
     ];
     let alerts = kinds.into_iter().filter_map(|(found, view)| {
         let more = match found.len() {
@@ -150,6 +153,33 @@ fn filesystems(snapshot: &Snapshot) -> Vec<String> {
     rows.collect()
 }
 
+/// Those that no other alert tells of.
+fn limits(snapshot: &Snapshot) -> Vec<String> {
+    let told = [
+        Resource::ListenBacklog,
+        Resource::EphemeralPorts,
+        Resource::FilesystemBytes,
+        Resource::FilesystemInodes,
+    ];
+    let rows = snapshot.limits.iter();
+    let rows = rows.filter(|row| limit::pressing(row) && !told.contains(&row.resource));
+    rows.map(|row| {
+        let what = row.resource.name();
+        let whose = limit::whose(row);
+        let whose = whose.show(Unit::Text);
+        if row.ratio() >= NEARLY_FULL {
+            let percent = human::format(row.ratio() * 100.0, Unit::Percent);
+            return format!("{what} {percent}%: {whose}");
+        }
+        let left = row.seconds_to_full.unwrap_or_default();
+        format!(
+            "{what} full in {}: {whose}",
+            human::format(left, Unit::Span)
+        )
+    })
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +192,7 @@ mod tests {
         snapshot.services[3].rates.opened = 120.0;
         snapshot.refused[0].rate = 3.0;
         snapshot.filesystems.remove(0);
+        snapshot.limits.clear();
         let mut other = snapshot.listeners[0].clone();
         other.key = ListenerKey::Folded;
         snapshot.listeners.push(other);
@@ -181,6 +212,17 @@ mod tests {
         for cells in 0..220 {
             assert!(line(&alerts, cells, "~").len() <= cells);
         }
+    }
+
+    #[test]
+    fn a_limit_is_told_of_once() {
+        let full = fixture::small();
+        let snapshot = Snapshot {
+            limits: full.limits,
+            ..Snapshot::empty(1, std::time::UNIX_EPOCH)
+        };
+        let wide = "open_files 95.2%: worker-0 [l]";
+        assert_eq!(line(&alerts(&snapshot), wide.len(), "~"), wide);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which lines are shown: any of the words between `|`, in any case, anywhere in the text cells.
 
-use crate::model::Snapshot;
+use crate::model::{MemberRow, Snapshot};
 
 use super::{columns::Column, human::Unit, item::Item};
 
@@ -47,7 +47,7 @@ impl Filter {
         } else {
             members
                 .filter(|member| pids.contains(&member.pid))
-                .map(|member| (&*member.process, &*member.user))
+                .map(MemberRow::group)
                 .collect()
         };
         Matcher {
@@ -68,8 +68,8 @@ pub struct Matcher<'a> {
     filter: &'a Filter,
     /// Words that could be process ids.
     pids: Vec<u32>,
-    /// Name and user of the groups of these processes.
-    groups: Vec<(&'a str, &'a str)>,
+    /// The groups of these processes.
+    groups: Vec<(&'a str, &'a str, &'a str)>,
 }
 
 impl Matcher<'_> {
@@ -80,7 +80,7 @@ impl Matcher<'_> {
             return true;
         }
         let by_pid = match item {
-            Item::Process(row) => self.groups.contains(&(&*row.process, &*row.user)),
+            Item::Process(row) => self.groups.contains(&row.group()),
             Item::Member(row, _) => {
                 self.pids.contains(&row.pid) || self.filter.matches(&row.process)
             }

@@ -19,7 +19,7 @@ pub enum Unit {
     State,
     /// A latency; the value is in seconds.
     Latency,
-    /// A time yet to pass; the value is in seconds.
+    /// A time that has passed, or is yet to pass; the value is in seconds.
     Span,
     /// Consumed CPU time; the value is in seconds.
     CpuTime,

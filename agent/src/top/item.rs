@@ -6,8 +6,9 @@ use rustc_hash::FxHashMap;
 
 use crate::model::{
     ConnectionRow, DiskRow, DiskUser, DnsKey, DnsRow, FailureKey, FailureRow, FilesystemRow,
-    ListenerKey, ListenerRow, MemberRow, Owner, PeerKey, PeerRow, PortUseRow, ProcessRow,
-    RefusedKey, RefusedRow, ServiceDiskRow, ServiceKey, ServiceRow, Snapshot, UpstreamRow,
+    JobKey, JobRow, LimitRow, Limited, ListenerKey, ListenerRow, MemberRow, Owner, PeerKey,
+    PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, Resource, ServiceDiskRow, ServiceKey,
+    ServiceRow, Snapshot, UpstreamRow,
 };
 
 /// Something a line shows.
@@ -41,13 +42,17 @@ pub enum Item<'a> {
     DiskUser(&'a ServiceDiskRow),
     /// A filesystem.
     Filesystem(&'a FilesystemRow),
+    /// Processes started together.
+    Job(&'a JobRow),
+    /// A limit.
+    Limit(&'a LimitRow),
 }
 
 /// Identity of an [`Item`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RowKey {
-    /// Process name and user.
-    Process(Arc<str>, Arc<str>),
+    /// Process name, user and service.
+    Process(Arc<str>, Arc<str>, Arc<str>),
     /// Process id and start (bits of its seconds): ids are reused.
     Member(u32, u64),
     /// Group of connections.
@@ -74,6 +79,10 @@ pub enum RowKey {
     DiskUser(DiskUser),
     /// Where a filesystem is mounted, and what is.
     Filesystem(Arc<str>, Arc<str>),
+    /// Session or service.
+    Job(JobKey),
+    /// Of what, and whose.
+    Limit(Resource, Limited),
 }
 
 impl<'a> Item<'a> {
@@ -81,11 +90,11 @@ impl<'a> Item<'a> {
     pub fn members(snapshot: &'a Snapshot) -> impl Iterator<Item = Self> {
         let mut groups = FxHashMap::default();
         for row in &snapshot.processes {
-            groups.insert((&*row.process, &*row.user), row);
+            groups.insert(row.group(), row);
         }
         let folded = snapshot.processes.iter().find(|row| row.folded);
         snapshot.members.iter().map(move |member| {
-            let group = groups.get(&(&*member.process, &*member.user)).copied();
+            let group = groups.get(&member.group()).copied();
             Self::Member(member, group.or(folded))
         })
     }
@@ -93,7 +102,10 @@ impl<'a> Item<'a> {
     /// Identity.
     pub fn key(self) -> RowKey {
         match self {
-            Self::Process(row) => RowKey::Process(row.process.clone(), row.user.clone()),
+            Self::Process(row) => {
+                let (process, user) = (row.process.clone(), row.user.clone());
+                RowKey::Process(process, user, row.service.clone())
+            }
             Self::Member(row, _) => RowKey::Member(row.pid, row.start_seconds.to_bits()),
             Self::Peer(row) => RowKey::Peer(row.key, row.owner.clone()),
             Self::Connection(row) => RowKey::Connection(row.id),
@@ -106,7 +118,9 @@ impl<'a> Item<'a> {
             Self::Dns(row) => RowKey::Dns(row.key.clone()),
             Self::Disk(row) => RowKey::Disk(row.device.clone()),
             Self::DiskUser(row) => RowKey::DiskUser(row.user.clone()),
+            Self::Limit(row) => RowKey::Limit(row.resource, row.of.clone()),
             Self::Filesystem(row) => RowKey::Filesystem(row.mountpoint.clone(), row.device.clone()),
+            Self::Job(row) => RowKey::Job(row.key.clone()),
         }
     }
 
@@ -134,7 +148,8 @@ impl<'a> Item<'a> {
             Self::Dns(row) => row.key == DnsKey::Folded,
             Self::Disk(row) => row.device.is_none(),
             Self::DiskUser(row) => row.user == DiskUser::Folded,
-            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => false,
+            Self::Limit(row) => row.of == Limited::Folded,
+            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Job(_) => false,
         }
     }
 
@@ -166,7 +181,8 @@ impl<'a> Item<'a> {
             Self::Failure(_) | Self::Upstream(_) | Self::Ports(_) | Self::Dns(_) => true,
             Self::Disk(row) => row.live || row.ops.iter().any(|op| op.request_rate > 0.0),
             Self::DiskUser(row) => row.ops.iter().any(|op| op.io_quantiles.is_some()),
-            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) => true,
+            Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Job(_) => true,
+            Self::Limit(_) => true,
         }
     }
 }

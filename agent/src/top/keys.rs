@@ -57,7 +57,7 @@ pub enum Action {
 
 /// Keys and what they do, for the help screen.
 pub const HELP: &[(&str, &str)] = &[
-    ("0 to 9  f", "view, as the tabs say"),
+    ("0 to 9  f J l", "view, as the tabs say"),
     ("F2  Tab", "next view"),
     (
         "Arrows PgUp PgDn",

@@ -14,7 +14,7 @@ mod batch;
 mod columns;
 mod filter;
 mod history;
-mod human;
+pub(crate) mod human;
 mod input;
 mod item;
 mod json;

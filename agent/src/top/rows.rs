@@ -84,16 +84,15 @@ pub fn sort(items: &mut Vec<Item<'_>>, column: Option<&Column>, descending: bool
     *items = keyed.into_iter().map(|(_, _, item)| item).collect();
 }
 
-/// Single processes by the name and user of their group.
-struct Members<'a>(FxHashMap<(&'a str, &'a str), Vec<Item<'a>>>);
+/// Single processes by what identifies their group.
+struct Members<'a>(FxHashMap<(&'a str, &'a str, &'a str), Vec<Item<'a>>>);
 
 impl<'a> Members<'a> {
     fn of(snapshot: &'a Snapshot) -> Self {
         let mut by_group: FxHashMap<_, Vec<_>> = FxHashMap::default();
         for item in Item::members(snapshot) {
             if let Item::Member(row, _) = item {
-                let group: (&str, &str) = (&row.process, &row.user);
-                by_group.entry(group).or_default().push(item);
+                by_group.entry(row.group()).or_default().push(item);
             }
         }
         Self(by_group)
@@ -103,12 +102,12 @@ impl<'a> Members<'a> {
         let Item::Process(row) = item else {
             return Vec::new();
         };
-        let group: (&str, &str) = (&row.process, &row.user);
-        self.0.get(&group).cloned().unwrap_or_default()
+        self.0.get(&row.group()).cloned().unwrap_or_default()
     }
 }
 
 /// The group a single process is listed beneath.
 pub fn group_of(member: &MemberRow) -> RowKey {
-    RowKey::Process(member.process.clone(), member.user.clone())
+    let (process, user) = (member.process.clone(), member.user.clone());
+    RowKey::Process(process, user, member.service.clone())
 }

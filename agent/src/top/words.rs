@@ -1,5 +1,7 @@
 //! What a line means, in words: what happens, and what to do about it.
 
+mod limit;
+
 use std::fmt::Write;
 
 use crate::model::{
@@ -17,7 +19,10 @@ use super::{
 
 /// Whether lines of this view have something to say.
 pub fn spoken(view: View) -> bool {
-    !matches!(view, View::Processes | View::Peers | View::Connections)
+    !matches!(
+        view,
+        View::Processes | View::Peers | View::Connections | View::Jobs
+    )
 }
 
 /// The words for a line; `None` where its cells say it all.
@@ -33,6 +38,7 @@ pub fn of(item: Item<'_>, snapshot: &Snapshot) -> Option<String> {
         Item::Disk(row) => words_disk::disk(row),
         Item::DiskUser(row) => words_disk::user(row),
         Item::Filesystem(row) => filesystem(row),
+        Item::Limit(row) => Some(limit::words(row, snapshot)),
         _ => None,
     }
 }

@@ -38,6 +38,12 @@ impl Current {
         Self(unsafe { bpf_get_current_task() })
     }
 
+    /// Another task, by its address.
+    #[inline(always)]
+    pub fn at(task: u64) -> Self {
+        Self(task)
+    }
+
     /// Process id; 0 for a thread of the kernel, which does nothing in its own name.
     #[inline(always)]
     pub fn tgid(self) -> u32 {

@@ -100,20 +100,30 @@ pub fn peek<T: Copy + Default>(address: u64) -> T {
     value
 }
 
-/// Adds one to a counter that several CPUs may add to at once. The target has no read-modify-write
+/// Adds one to a counter that several CPUs may add to at once.
+///
+/// # Safety
+/// `count` points into a value of a map.
+#[inline(always)]
+pub unsafe fn add_one(count: *mut u64) {
+    // SAFETY: promised by the caller.
+    unsafe { add(count, 1) };
+}
+
+/// Adds to a counter that several CPUs may add to at once. The target has no read-modify-write
 /// operations in the language, as the kernel knows them with their old value only from 5.12 on;
 /// without it every kernel knows this one.
 ///
 /// # Safety
 /// `count` points into a value of a map.
 #[inline(always)]
-pub unsafe fn add_one(count: *mut u64) {
+pub unsafe fn add(count: *mut u64, more: u64) {
     // SAFETY: promised by the caller; the instruction touches nothing else.
     unsafe {
         core::arch::asm!(
-            "lock *(u64 *)({count} + 0) += {one}",
+            "lock *(u64 *)({count} + 0) += {more}",
             count = in(reg) count,
-            one = in(reg) 1u64,
+            more = in(reg) more,
             options(nostack, preserves_flags),
         );
     }

@@ -9,6 +9,7 @@ pub mod fd;
 pub mod iter;
 pub mod load;
 pub mod shared;
+pub mod swap;
 pub mod task;
 pub mod tcp;
 

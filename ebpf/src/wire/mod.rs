@@ -10,6 +10,7 @@ mod fd;
 mod listen;
 mod rtt;
 mod sock;
+mod swap;
 mod task;
 
 pub use block::{
@@ -30,6 +31,7 @@ pub use rtt::{
 pub use sock::{
     Direction, ListenBind, SOCK_BATCH, SockFlags, SockKind, SockRecord, SockTotals, tcp_state,
 };
+pub use swap::{SWAP_DEVICES, SWAP_OWNERS, SwapBytes, SwapDevices, SwapKey, SwapOwner};
 pub use task::{TaskFlags, TaskKind, TaskRecord, TaskTotals, ThreadRecord};
 
 /// Value of a `u32` field that the running kernel could not tell.

@@ -109,6 +109,8 @@ impl ProcessAccount {
 /// CPU, disk and faults per second.
 pub(super) fn rates(view: &View, cpu_ns: u64, counts: &Counts) -> ProcessRates {
     ProcessRates {
+        // Told by another source, once groups are made.
+        swap: None,
         cpu: view.rate(cpu_ns) / 1e9,
         read_bytes: view.rate(counts.read_bytes),
         write_bytes: view.rate(counts.write_bytes),

@@ -7,6 +7,7 @@ use hostlens_ebpf::wire::{TaskCounters, TaskFlags, TaskRecord, UNKNOWN_U32};
 use super::{
     counts::{Counts, Known},
     cpu::CpuTime,
+    jobs::Session,
 };
 use crate::{
     aggregate::group::GroupId,
@@ -31,6 +32,26 @@ pub(super) struct Change {
 pub(super) struct Place {
     pub group: GroupId,
     pub service: Arc<str>,
+}
+
+impl Change {
+    /// As rates over `seconds`; none without any time.
+    pub fn rates(&self, seconds: f64) -> ProcessRates {
+        let per_second = |amount: u64| match seconds {
+            seconds if seconds > 0.0 => amount as f64 / seconds,
+            _ => 0.0,
+        };
+        ProcessRates {
+            // Told by another source, once groups are made.
+            swap: None,
+            cpu: per_second(self.cpu.total()) / 1e9,
+            read_bytes: per_second(self.counts.read_bytes),
+            write_bytes: per_second(self.counts.write_bytes),
+            major_faults: per_second(self.counts.major_faults),
+            run_delay: per_second(self.counts.run_delay_ns) / 1e9,
+            block_delay: per_second(self.counts.block_delay_ns) / 1e9,
+        }
+    }
 }
 
 /// A living process.
@@ -63,6 +84,8 @@ pub(super) struct Entry {
     own: TaskCounters,
     /// Absolute counters booked so far or there before we came.
     booked: TaskCounters,
+    /// Of what it read, what came from swap and is yet to be left out.
+    from_swap: u64,
     cpu: CpuTime,
     pub memory: Option<Memory>,
     /// `CLOCK_MONOTONIC` ns of the last attempt to read its memory; 0: none yet; or
@@ -72,6 +95,7 @@ pub(super) struct Entry {
     mark: u64,
     mark_read: u64,
     pub rates: ProcessRates,
+    pub session: Session,
 }
 
 /// Why a process ended, from the wait status and flags of its final record. A victim of the
@@ -122,12 +146,14 @@ impl Entry {
             fresh: Some(newborn),
             own: TaskCounters::default(),
             booked: TaskCounters::default(),
+            from_swap: 0,
             cpu: CpuTime::default(),
             memory: None,
             memory_read_ns: 0,
             mark: 0,
             mark_read: 0,
             rates: ProcessRates::default(),
+            session: Session::default(),
         }
     }
 
@@ -184,7 +210,10 @@ impl Entry {
 
     fn reach(&mut self, sum: &TaskCounters) -> Change {
         let before = self.cpu;
-        let counts = Counts::from(advance(&mut self.booked, sum));
+        let mut counts = Counts::from(advance(&mut self.booked, sum));
+        let from_swap = counts.read_bytes.min(self.from_swap);
+        counts.read_bytes -= from_swap;
+        self.from_swap -= from_swap;
         let booked = &self.booked;
         self.cpu
             .advance(booked.runtime_ns, booked.utime_ns, booked.stime_ns);
@@ -197,10 +226,14 @@ impl Entry {
         // A series of the group begins with its first member, not with its first increment.
         let known = Known::of(self.flags);
         match self.fresh.take() {
-            Some(false) => Change {
-                known,
-                ..Change::default()
-            },
+            Some(false) => {
+                // The baseline holds it.
+                self.from_swap = 0;
+                Change {
+                    known,
+                    ..Change::default()
+                }
+            }
             fresh => {
                 let cpu = self.cpu.since(before);
                 let idle = fresh.is_none() && cpu.total() == 0 && counts == Counts::default();
@@ -211,6 +244,11 @@ impl Entry {
                 }
             }
         }
+    }
+
+    /// So much of what it reads comes from swap.
+    pub fn swapped_in(&mut self, bytes: u64) {
+        self.from_swap += bytes;
     }
 
     /// CPU time since it started, ns.

@@ -5,8 +5,10 @@ mod counts;
 mod cpu;
 mod entry;
 mod holders;
+mod jobs;
 mod owners;
 mod rows;
+mod swapped;
 mod table;
 mod wanted;
 

@@ -62,7 +62,7 @@ impl Bearers {
         self.old = std::mem::take(&mut self.young);
     }
 
-    fn living(&self, tgid: u32, start_ns: u64) -> Option<ProcessId> {
+    pub fn living(&self, tgid: u32, start_ns: u64) -> Option<ProcessId> {
         let &start = self.starts.get(&tgid)?;
         same_start(start_ns, start).then_some(ProcessId {
             tgid,
@@ -70,7 +70,7 @@ impl Bearers {
         })
     }
 
-    fn gone(&self, tgid: u32, start_ns: u64) -> Option<&Owner> {
+    pub fn gone(&self, tgid: u32, start_ns: u64) -> Option<&Owner> {
         [&self.young, &self.old].into_iter().find_map(|ended| {
             let (start, owner) = ended.get(&tgid)?;
             same_start(start_ns, *start).then_some(owner)

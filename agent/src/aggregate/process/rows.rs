@@ -5,6 +5,7 @@ use hostlens_ebpf::wire::TaskFlags;
 use super::{
     account::{ProcessAccount, ProcessKey},
     entry::Entry,
+    jobs::job_of,
     table::ProcessTable,
 };
 use crate::{
@@ -89,13 +90,14 @@ impl ProcessTable {
                 ppid: entry.ppid,
                 process: key.process.clone(),
                 user: key.user.clone(),
-                service: entry.service.clone(),
+                service: key.service.clone(),
                 threads: entry.threads,
                 cpu_ns: entry.cpu_ns(),
                 memory: entry.memory,
                 open_fds: entry.open_fds,
                 start_seconds: self.start_seconds(id.start_ns),
                 rates: entry.rates,
+                job: job_of(entry),
             })
         });
         members.collect()
@@ -111,7 +113,7 @@ impl ProcessTable {
         self.groups.held()
     }
 
-    fn start_seconds(&self, start_ns: u64) -> f64 {
+    pub(super) fn start_seconds(&self, start_ns: u64) -> f64 {
         self.boot_seconds + start_ns as f64 / 1e9
     }
 

@@ -13,6 +13,7 @@ use super::{
     counts::Known,
     cpu::CpuTime,
     entry::{Change, Entry, Place, exit_reason},
+    jobs::EndedJobs,
     owners::Bearers,
 };
 use crate::{
@@ -53,6 +54,7 @@ pub struct ProcessTable {
     threads: FxHashMap<u32, TaskCounters>,
     pub(super) fds_unknown: Vec<ProcessId>,
     ended: Ended<ProcessId>,
+    pub(super) ended_jobs: EndedJobs,
     pub(super) bearers: Bearers,
     overflow: Overflow<OVERFLOW>,
     lost_finals: u64,
@@ -87,6 +89,7 @@ impl ProcessTable {
             threads: FxHashMap::default(),
             fds_unknown: Vec::new(),
             ended: Ended::default(),
+            ended_jobs: EndedJobs::default(),
             bearers: Bearers::default(),
             overflow: Overflow::default(),
             lost_finals: 0,
@@ -133,10 +136,6 @@ impl ProcessTable {
         self.now = Some(at);
         self.caps = caps;
         let mut gone = Vec::new();
-        let per_second = |amount: u64| match self.seconds {
-            seconds if seconds > 0.0 => amount as f64 / seconds,
-            _ => 0.0,
-        };
         for (&id, entry) in &mut self.entries {
             if entry.seen != self.cycle {
                 entry.missed += u8::from(outcome.complete);
@@ -146,20 +145,13 @@ impl ProcessTable {
                 }
             } else {
                 let change = entry.join(self.threads.get(&id.tgid), outcome.complete);
+                entry.rates = change.rates(self.seconds);
                 if change != Change::default() {
                     self.cpu_ns += change.cpu.total();
                     self.groups
                         .cycle(entry.group, activity(&change))
                         .add(&change);
                 }
-                entry.rates = ProcessRates {
-                    cpu: per_second(change.cpu.total()) / 1e9,
-                    read_bytes: per_second(change.counts.read_bytes),
-                    write_bytes: per_second(change.counts.write_bytes),
-                    major_faults: per_second(change.counts.major_faults),
-                    run_delay: per_second(change.counts.run_delay_ns) / 1e9,
-                    block_delay: per_second(change.counts.block_delay_ns) / 1e9,
-                };
             }
             if let Some(memory) = entry.memory {
                 let held = (memory.anon + memory.swap) as f32 / HELD;
@@ -297,6 +289,7 @@ impl ProcessTable {
             return;
         };
         let change = entry.finish(record);
+        self.note_end(&entry, &change);
         self.cpu_ns += change.cpu.total();
         let cycle = self.groups.cycle(entry.group, activity(&change));
         cycle.add(&change);

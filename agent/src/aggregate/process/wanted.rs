@@ -27,11 +27,17 @@ impl ProcessTable {
         out.extend(wanted.into_iter().map(|(_, id)| id));
     }
 
-    /// Takes a reading; `None`: the process has gone or may not be read.
-    pub fn set_memory(&mut self, id: ProcessId, memory: Option<Memory>, at: Moment) {
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.set_memory(memory, at.mono_ns);
-        }
+    /// Takes a reading; `None`: the process has gone or may not be read. Gives the one before.
+    pub fn set_memory(
+        &mut self,
+        id: ProcessId,
+        memory: Option<Memory>,
+        at: Moment,
+    ) -> Option<Memory> {
+        let entry = self.entries.get_mut(&id)?;
+        let before = entry.memory;
+        entry.set_memory(memory, at.mono_ns);
+        before
     }
 
     /// Processes whose memory is yet to be read for the first time.

@@ -1,94 +1,78 @@
-//! A thread that asks one filesystem, so that nobody else has to wait for the answer.
+//! A process that asks one filesystem, so that nobody else has to wait for the answer.
 //!
-//! No flag makes `statfs` safe on a mount whose server is gone, and a thread that waits for it
-//! cannot be called back. So each such mount has one thread, is asked only once at a time, and is
-//! called hung when an answer is overdue. The thread ends with its mount or with the process,
-//! which does not wait for it.
+//! No flag makes `statfs` safe on a mount whose server is gone, and who waits for it cannot always
+//! be called back, not even by SIGKILL: a request that a FUSE server has read is waited for without
+//! end (`request_wait_answer` in `fs/fuse/dev.c`), and a process does not end before its last
+//! thread. So each such mount has a small process of its own, is asked only once at a time, and is
+//! called hung when an answer is overdue.
 
 use std::{
-    io,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, Sender, channel},
-    },
-    thread,
+    io::{self, ErrorKind, Read, Write},
+    os::fd::AsRawFd,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use super::{Answer, ask};
+use super::{Answer, helper};
 
 /// An answer is overdue after this, ns.
 pub(super) const OVERDUE_NS: u64 = 1_000_000_000;
 
-/// Threads at most, those included that wait for mounts which are gone.
-pub(super) const THREADS: usize = 64;
+/// Helpers at most, those included that wait for mounts which are gone.
+pub(super) const HELPERS: usize = 64;
 
-/// It makes one system call.
-const STACK_BYTES: usize = 64 << 10;
+/// No answer is longer.
+const LONGEST: usize = 4_096;
 
-/// Counts threads that are there.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Living(Arc<AtomicUsize>);
-
-impl Living {
-    /// Threads that are there.
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// The thread of one mount, seen from outside.
+/// The helper of one mount.
 #[derive(Debug)]
 pub(super) struct Asker {
-    questions: Sender<()>,
-    answers: Receiver<Answer>,
+    child: Child,
+    questions: ChildStdin,
+    answers: ChildStdout,
+    /// What was read of a line.
+    text: Vec<u8>,
     /// When the question was asked that is not answered yet, ns of `CLOCK_MONOTONIC`.
     asked_ns: Option<u64>,
     last: Answer,
+    /// It ended by itself.
+    ended: bool,
 }
 
 impl Asker {
-    /// Starts the thread of the mount at `path`.
+    /// Starts a helper.
     ///
     /// # Errors
-    /// When there are [`THREADS`] already, or no thread can be had.
-    pub fn start(path: PathBuf, living: &Living) -> io::Result<Self> {
-        Self::with(living, move || ask(&path))
-    }
-
-    fn with(living: &Living, ask: impl Fn() -> Answer + Send + 'static) -> io::Result<Self> {
-        if living.count() >= THREADS {
-            let words = format!("{THREADS} threads already ask or wait");
-            return Err(io::Error::other(words));
+    /// When no process can be had.
+    pub fn start(mut command: Command) -> io::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let (Some(questions), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("no pipes to the helper"));
+        };
+        // SAFETY: sets a flag of a descriptor that `answers` keeps open.
+        let status = unsafe { libc::fcntl(answers.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+        if status != 0 {
+            return Err(io::Error::last_os_error());
         }
-        let (questions, asked) = channel();
-        let (answer, answers) = channel();
-        living.0.fetch_add(1, Ordering::Relaxed);
-        let leave = Leave(living.clone());
-        thread::Builder::new()
-            .name("statfs".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn(move || {
-                let _leave = leave;
-                while asked.recv().is_ok() {
-                    if answer.send(ask()).is_err() {
-                        break;
-                    }
-                }
-            })?;
         Ok(Self {
+            child,
             questions,
             answers,
+            text: Vec::new(),
             asked_ns: None,
             last: Answer::Pending,
+            ended: false,
         })
     }
 
     /// Asks, unless an answer is outstanding.
     pub fn ask(&mut self, now_ns: u64) {
         self.take();
-        if self.asked_ns.is_none() && self.questions.send(()).is_ok() {
+        // One byte in a pipe that is empty: never waits.
+        if self.asked_ns.is_none() && !self.ended && self.questions.write_all(b"\n").is_ok() {
             self.asked_ns = Some(now_ns);
         }
     }
@@ -102,31 +86,56 @@ impl Asker {
         }
     }
 
+    /// Whether it ended by itself, so that another one is needed.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Sends it away. It goes at once unless it hangs.
+    pub fn leave(mut self) -> Child {
+        // Fails if it has gone already.
+        let _ = self.child.kill();
+        self.child
+    }
+
     fn take(&mut self) {
-        while let Ok(answer) = self.answers.try_recv() {
-            self.last = answer;
+        let mut part = [0; LONGEST];
+        loop {
+            match self.answers.read(&mut part) {
+                Ok(length @ 1..) => self.text.extend(part.iter().take(length)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Ok(0) | Err(_) => {
+                    self.ended = true;
+                    self.asked_ns = None;
+                    self.last = Answer::Refused("its helper ended".into());
+                    return;
+                }
+            }
+        }
+        while let Some(end) = self.text.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.text.drain(..=end).collect();
+            self.last = helper::read(String::from_utf8_lossy(&line).trim_end());
             self.asked_ns = None;
         }
-    }
-}
-
-/// Counts a thread out when it ends.
-struct Leave(Living);
-
-impl Drop for Leave {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.text.truncate(LONGEST);
     }
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::sync::{Mutex, mpsc::sync_channel};
+    use std::{fs, thread};
 
     use super::*;
 
-    /// Waits for the state of another thread.
+    fn script(text: &str) -> Asker {
+        let mut command = Command::new("sh");
+        command.args(["-c", text]);
+        Asker::start(command).unwrap()
+    }
+
+    /// Waits for another process.
     fn until(mut holds: impl FnMut() -> bool) {
         while !holds() {
             thread::yield_now();
@@ -135,51 +144,40 @@ mod tests {
 
     #[test]
     fn asked_once_and_hung_until_it_answers() {
-        let living = Living::default();
-        // The server answers one question per permission.
-        let (permit, permits) = sync_channel(8);
-        let permits = Mutex::new(permits);
-        let asked = Arc::new(AtomicUsize::new(0));
-        let mut asker = Asker::with(&living, {
-            let asked = Arc::clone(&asked);
-            move || {
-                asked.fetch_add(1, Ordering::SeqCst);
-                let _ = permits.lock().unwrap().recv();
-                Answer::Refused("permission denied".into())
-            }
-        })
-        .unwrap();
+        let name = format!("hostlens-asker-{}", std::process::id());
+        let permit = std::env::temp_dir().join(name);
+        let mut asker = script(&format!(
+            "read q; until [ -e {0} ]; do sleep 0.02; done; echo none; \
+             while read q; do echo asked again; done",
+            permit.display()
+        ));
         assert_eq!(asker.answer(0), Answer::Pending);
         asker.ask(10);
-        until(|| asked.load(Ordering::SeqCst) == 1);
         assert_eq!(asker.answer(10 + OVERDUE_NS - 1), Answer::Pending);
-        assert_eq!(asker.answer(10 + OVERDUE_NS), Answer::Hung);
         for cycle in 2..50 {
             asker.ask(cycle * OVERDUE_NS);
             assert_eq!(asker.answer(cycle * OVERDUE_NS), Answer::Hung);
         }
-        assert_eq!(asked.load(Ordering::SeqCst), 1, "touched once");
-        permit.send(()).unwrap();
+        fs::write(&permit, "").unwrap();
         let late = 60 * OVERDUE_NS;
         until(|| asker.answer(late) != Answer::Hung);
+        assert_eq!(asker.answer(late), Answer::Room(None), "asked once");
         asker.ask(late);
-        assert_eq!(
-            asker.answer(late + 1),
-            Answer::Refused("permission denied".into())
-        );
-        permit.send(()).unwrap();
-        drop(asker);
-        until(|| living.count() == 0);
+        until(|| asker.answer(late) != Answer::Room(None));
+        fs::remove_file(&permit).unwrap();
+        asker.leave().wait().unwrap();
     }
 
     #[test]
-    fn no_more_threads_than_agreed() {
-        let living = Living::default();
-        let ask = || Answer::Pending;
-        let all: Vec<_> = (0..THREADS).map(|_| Asker::with(&living, ask)).collect();
-        assert!(all.iter().all(Result::is_ok));
-        assert!(Asker::with(&living, ask).is_err());
-        drop(all);
-        until(|| living.count() == 0);
+    fn a_helper_that_ends_is_no_hung_mount() {
+        let mut asker = script("read q; exit 1");
+        asker.ask(1);
+        until(|| {
+            asker.answer(1);
+            asker.ended()
+        });
+        assert!(matches!(asker.answer(OVERDUE_NS * 9), Answer::Refused(_)));
+        asker.ask(2);
+        asker.leave().wait().unwrap();
     }
 }

@@ -1,18 +1,19 @@
 //! Mounted filesystems and their room. Those that answer from memory are asked directly; those
-//! behind which something may hang are asked by a thread of their own and by no other.
+//! behind which something may hang are asked by a process of their own and by no other.
 
 mod asker;
 mod choose;
+pub mod helper;
 mod kind;
 mod mounts;
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, path::Path, process::Child, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
 use crate::model::{Inodes, Room};
 
-use asker::{Asker, Living};
+use asker::Asker;
 use choose::Chosen;
 use mounts::MountTable;
 
@@ -56,7 +57,8 @@ pub struct Filesystems {
     left_out: u64,
     /// By mount.
     askers: FxHashMap<u32, Asker>,
-    living: Living,
+    /// Helpers that were sent away and are still there.
+    leaving: Vec<Child>,
     /// Why some are not asked.
     unasked: Option<String>,
 }
@@ -72,7 +74,7 @@ impl Filesystems {
             chosen: Vec::new(),
             left_out: 0,
             askers: FxHashMap::default(),
-            living: Living::default(),
+            leaving: Vec::new(),
             unasked: None,
         })
     }
@@ -90,23 +92,32 @@ impl Filesystems {
             self.replace(chosen);
         }
         self.unasked = None;
+        // Whoever has ended is taken leave of; an error means that nobody is there.
+        self.leaving
+            .retain_mut(|child| matches!(child.try_wait(), Ok(None)));
         for one in self.chosen.iter().filter(|one| one.remote) {
             let behind = one.behind.and_then(|id| self.askers.get_mut(&id));
             if behind.is_some_and(|asker| asker.answer(now_ns) == Answer::Hung) {
                 // The way to it leads through the one that hangs.
                 continue;
             }
-            if !self.askers.contains_key(&one.mount.id) {
-                match Asker::start(one.mount.path.clone(), &self.living) {
+            let id = one.mount.id;
+            if self.askers.get(&id).is_some_and(Asker::ended) {
+                self.leaving
+                    .extend(self.askers.remove(&id).map(Asker::leave));
+            }
+            if !self.askers.contains_key(&id) {
+                let helpers = self.askers.len() + self.leaving.len();
+                match start(&one.mount.path, helpers) {
                     Ok(asker) => {
-                        self.askers.insert(one.mount.id, asker);
+                        self.askers.insert(id, asker);
                     }
-                    Err(error) => {
-                        self.unasked = Some(format!("{} not read: {error}", one.mount.mountpoint));
+                    Err(why) => {
+                        self.unasked = Some(format!("{} not read: {why}", one.mount.mountpoint));
                     }
                 }
             }
-            if let Some(asker) = self.askers.get_mut(&one.mount.id) {
+            if let Some(asker) = self.askers.get_mut(&id) {
                 asker.ask(now_ns);
             }
         }
@@ -148,13 +159,12 @@ impl Filesystems {
         self.unasked.as_deref()
     }
 
-    /// Threads that ask, those included that wait for mounts which are gone; and how many there
-    /// may be.
-    pub fn threads(&self) -> (usize, usize) {
-        (self.living.count(), asker::THREADS)
+    /// Helpers, those included that wait for mounts which are gone; and how many there may be.
+    pub fn helpers(&self) -> (usize, usize) {
+        (self.askers.len() + self.leaving.len(), asker::HELPERS)
     }
 
-    /// Takes another choice over; threads of mounts that are still the same go on.
+    /// Takes another choice over; helpers of mounts that are still the same go on.
     fn replace(&mut self, chosen: Vec<Chosen>) {
         let before: FxHashMap<u32, &Chosen> =
             self.chosen.iter().map(|one| (one.mount.id, one)).collect();
@@ -165,8 +175,27 @@ impl Filesystems {
             })
         };
         let stay: Vec<u32> = chosen.iter().filter(same).map(|one| one.mount.id).collect();
-        self.askers.retain(|id, _| stay.contains(id));
+        let gone = self.askers.extract_if(|id, _| !stay.contains(id));
+        self.leaving.extend(gone.map(|(_, asker)| asker.leave()));
         self.chosen = chosen;
+    }
+}
+
+/// Starts the helper of one mount beside `helpers` others.
+fn start(path: &Path, helpers: usize) -> Result<Asker, String> {
+    if helpers >= asker::HELPERS {
+        return Err(format!("{helpers} helpers already ask or wait"));
+    }
+    let command = helper::command(path).ok_or("this program cannot be its own helper")?;
+    Asker::start(command).map_err(|error| error.to_string())
+}
+
+impl Drop for Filesystems {
+    fn drop(&mut self) {
+        for (_, asker) in self.askers.drain() {
+            // Whoever hangs is left to itself; the others are gone by now or a moment later.
+            let _ = asker.leave().try_wait();
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! CPU time of the whole host from `/proc/stat`.
 
-use crate::collect::proc_file::leading_number;
+use crate::{collect::proc_file::leading_number, model::CPU_MODES};
 
 /// CPU time since boot, ns, summed over CPUs. Sampled or accounted as the kernel is built; the
 /// file has it in ticks of 10 ms.
@@ -14,6 +14,12 @@ pub struct CpuTimes {
     pub system_ns: u64,
     /// Hardware interrupts; 0 where they are charged to whom they interrupt.
     pub irq_ns: u64,
+    /// Nothing to do.
+    pub idle_ns: u64,
+    /// Nothing to do while some task waited for storage.
+    pub iowait_ns: u64,
+    /// Taken by the hypervisor.
+    pub steal_ns: u64,
     /// Soft interrupts outside ksoftirqd; 0 where they are charged to whom they interrupt.
     pub softirq_ns: u64,
     /// Online CPUs.
@@ -30,6 +36,20 @@ impl CpuTimes {
         self.user_ns
             .saturating_add(self.nice_ns)
             .saturating_add(self.system_ns)
+    }
+
+    /// By mode, in the order of [`CPU_MODES`].
+    pub fn modes(&self) -> [u64; CPU_MODES.len()] {
+        [
+            self.user_ns,
+            self.nice_ns,
+            self.system_ns,
+            self.idle_ns,
+            self.iowait_ns,
+            self.irq_ns,
+            self.softirq_ns,
+            self.steal_ns,
+        ]
     }
 
     /// Time that was neither idle, nor waiting for storage, nor taken by the hypervisor.
@@ -57,9 +77,11 @@ fn parse(text: &[u8], tick_ns: u64) -> Option<CpuTimes> {
         user_ns: fields.next()??,
         nice_ns: fields.next()??,
         system_ns: fields.next()??,
-        // Behind idle and iowait.
-        irq_ns: fields.nth(2)??,
+        idle_ns: fields.next()??,
+        iowait_ns: fields.next()??,
+        irq_ns: fields.next()??,
         softirq_ns: fields.next()??,
+        steal_ns: fields.next()??,
         cpus: 0,
     };
     let cpus = lines.take_while(|line| line.starts_with(b"cpu")).count();
@@ -86,6 +108,8 @@ mod tests {
         assert_eq!(times.tasks_ns(), 1_500_000_000);
         assert_eq!(times.busy_ns(), 1_630_000_000);
         assert_eq!(times.cpus, 2);
+        let ticks = times.modes().map(|ns| ns / 10_000_000);
+        assert_eq!(ticks, [100, 20, 30, 4000, 500, 6, 7, 8]);
         assert_eq!(parse(b"cpu  1 2 3", 1), None);
         assert_eq!(parse(b"intr 1\n", 1), None);
     }

@@ -1,10 +1,8 @@
-//! One line about the host: `/proc/stat`, `/proc/meminfo`, `/proc/loadavg`.
+//! One line about the host.
 
 use std::time::{Duration, Instant};
 
-use procfs::{Current, LoadAverage, Meminfo};
-
-use super::cpu::{self, CpuTimes};
+use super::{cpu::CpuTimes, files::HostFiles};
 use crate::model::HostOverview;
 
 /// Reads the overview; CPU use is over the time since the last call.
@@ -14,11 +12,9 @@ pub struct OverviewReader {
 }
 
 impl OverviewReader {
-    /// Reads what can be read; the rest is absent.
-    pub fn read(&mut self) -> HostOverview {
-        let cpu = cpu::read();
-        let memory = Meminfo::current().ok();
-        let load = LoadAverage::current().ok();
+    /// Of what could be read; the rest is absent.
+    pub fn read(&mut self, files: &HostFiles) -> HostOverview {
+        let (cpu, memory) = (files.cpu, &files.memory);
         HostOverview {
             // Not what this process may use, which a cgroup may limit.
             cpus: cpu.map(|cpu| cpu.cpus).filter(|cpus| *cpus > 0),
@@ -27,7 +23,7 @@ impl OverviewReader {
             memory_available: memory.as_ref().and_then(|memory| memory.mem_available),
             swap_total: memory.as_ref().map(|memory| memory.swap_total),
             swap_free: memory.as_ref().map(|memory| memory.swap_free),
-            load: load.map(|load| [load.one, load.five, load.fifteen].map(two_decimals)),
+            load: files.load,
         }
     }
 
@@ -38,11 +34,6 @@ impl OverviewReader {
         let busy = cpu.busy_ns().checked_sub(before.busy_ns())?;
         (elapsed > Duration::ZERO).then(|| busy as f64 / elapsed.as_nanos() as f64)
     }
-}
-
-/// What `/proc/loadavg` shows; the detour over `f32` would show more digits.
-fn two_decimals(load: f32) -> f64 {
-    (f64::from(load) * 100.0).round() / 100.0
 }
 
 #[cfg(test)]
@@ -69,11 +60,10 @@ mod tests {
 
     #[test]
     fn this_host_has_memory_and_load() {
-        let host = OverviewReader::default().read();
+        let host = OverviewReader::default().read(&HostFiles::read());
         assert!(host.cpus >= Some(1));
         assert!(host.memory_total > host.memory_available);
         assert!(host.swap_total >= host.swap_free);
         assert!(host.load.unwrap().iter().all(|load| *load >= 0.0));
-        assert_eq!(two_decimals(0.42), 0.42);
     }
 }

@@ -12,4 +12,5 @@ mod names_resolver;
 mod names_subject;
 pub mod procfs;
 pub(super) mod procfs_stat;
+pub mod sessions;
 pub mod users;

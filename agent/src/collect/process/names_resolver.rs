@@ -14,7 +14,7 @@ use crate::{
     clock::Moment,
     collect::{
         Names,
-        cgroup::Cgroups,
+        cgroup::{CgroupId, Cgroups},
         proc_file::{self, ProcReader},
     },
     config::{LiveConfig, Rules},
@@ -72,16 +72,18 @@ impl<V> Recent<V> {
     }
 }
 
-/// A name, and of which rules and user it comes.
+/// A name, and of which rules, user and cgroup it comes.
 #[derive(Clone, Debug)]
 struct Given {
     name: Arc<str>,
     version: u32,
     uid: u32,
+    cgroup: CgroupId,
 }
 
-/// Names processes, users and services. A process by the first grouping rule that matches, else by
-/// what runs. Arguments of an interpreter come from its execve, if that was seen, else from `/proc/PID/cmdline`; without either its own name must do.
+/// Names processes, users and services: a process by the first grouping rule that matches, else by
+/// what runs. Arguments of an interpreter come from its execve, if that was seen, else from
+/// `/proc/PID/cmdline`; without either its own name must do.
 #[derive(Debug)]
 pub struct NameResolver {
     proc: ProcReader,
@@ -172,11 +174,10 @@ impl NameResolver {
     fn resolve(&mut self, record: &TaskRecord, key: &ExecId) -> String {
         let kernel = record.flags & TaskFlags::KERNEL_THREAD != 0;
         let seen = self.execs.take(key);
-        let unit = Arc::from("");
         let mut asked = Asked {
             record,
             seen: seen.as_deref(),
-            unit: &unit,
+            cgroups: &mut self.cgroups,
             users: &mut self.users,
             proc: &mut self.proc,
             tick_ns: self.tick_ns,
@@ -200,8 +201,9 @@ impl NameResolver {
     /// Whether a name that was given still holds. Of a process that has ended nothing better can
     /// be known.
     fn holds(&self, given: &Given, record: &TaskRecord) -> bool {
-        let same_user = given.uid == record.uid || self.rules.is_empty();
-        given.version == self.version(record) && same_user || !lives(record)
+        let same = given.uid == record.uid && given.cgroup == CgroupId::of(record);
+        let same = same || self.rules.is_empty();
+        given.version == self.version(record) && same || !lives(record)
     }
 
     fn intern(&mut self, name: String) -> Arc<str> {
@@ -232,6 +234,7 @@ impl Names for NameResolver {
             name: Arc::clone(&name),
             version: self.version(record),
             uid: record.uid,
+            cgroup: CgroupId::of(record),
         };
         self.names.insert(key, given);
         name

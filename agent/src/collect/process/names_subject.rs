@@ -5,7 +5,10 @@ use std::sync::Arc;
 use hostlens_ebpf::wire::{TaskFlags, TaskKind, TaskRecord};
 
 use super::{names::until_nul, procfs_stat::parse_stat, users::Users};
-use crate::{collect::proc_file::ProcReader, config::Subject};
+use crate::{
+    collect::{cgroup::Cgroups, proc_file::ProcReader},
+    config::Subject,
+};
 
 /// Bytes read of a command line at most; the class path of a large Java program has some 20 KiB.
 const MOST_CMDLINE: usize = 64 << 10;
@@ -22,8 +25,7 @@ pub(super) struct Asked<'a> {
     pub(super) record: &'a TaskRecord,
     /// Arguments of its execve, if that was seen; perhaps cut off.
     pub(super) seen: Option<&'a [u8]>,
-    /// Container or unit; empty if in neither.
-    pub(super) unit: &'a Arc<str>,
+    pub(super) cgroups: &'a mut Cgroups,
     pub(super) users: &'a mut Users,
     pub(super) proc: &'a mut ProcReader,
     pub(super) tick_ns: u64,
@@ -63,7 +65,7 @@ impl Subject for Asked<'_> {
     }
 
     fn unit(&mut self) -> Arc<str> {
-        Arc::clone(self.unit)
+        self.cgroups.service_of(self.record)
     }
 
     fn exe(&mut self) -> Option<Vec<u8>> {

@@ -79,6 +79,16 @@ pub fn parse_stat(text: &[u8]) -> Option<Stat> {
     (fields == 42).then_some(stat)
 }
 
+/// (session, start in clock ticks) from `/proc/PID/stat`.
+pub fn parse_session(text: &[u8]) -> Option<(u32, u64)> {
+    let close = text.iter().rposition(|byte| *byte == b')')?;
+    let rest = text.get(close + 1..)?.trim_ascii();
+    // Behind the name comes field 3.
+    let field = |number: usize| rest.split(|byte| *byte == b' ').nth(number - 3);
+    let session = u32::try_from(leading_number(field(6)?)?).ok()?;
+    Some((session, leading_number(field(22)?)?))
+}
+
 /// (bytes fetched from storage, bytes sent to storage) from `/proc/PID/io`, of all threads
 /// including those that ended.
 pub fn parse_io(text: &[u8]) -> Option<(u64, u64)> {
@@ -112,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    const TAIL: &str = "S 1 4242 4242 0 -1 4194560 1500 90 7 3 120 45 8 2 20 0 5 0 123456 \
+    const TAIL: &str = "S 1 4241 4242 0 -1 4194560 1500 90 7 3 120 45 8 2 20 0 5 0 123456 \
         25000000 2048 18446744073709551615 94000000000000 94000000100000 140720000000000 0 0 0 0 \
         4096 0 0 0 0 17 1 0 0 6 0 0 94000000200000 94000000300000 94000000400000 140720000001000 \
         140720000001100 140720000001100 140720000002000 0\n";
@@ -143,6 +153,13 @@ mod tests {
                 block_delay: 6,
             }
         );
+    }
+
+    #[test]
+    fn sessions() {
+        let text = named(b"a b) S 7");
+        assert_eq!(parse_session(&text), Some((4242, 123_456)));
+        assert_eq!(parse_session(b"1 (x) S 1 2"), None);
     }
 
     #[test]
@@ -197,6 +214,7 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = parse_stat(&bytes);
+            let _ = parse_session(&bytes);
             let _ = parse_io(&bytes);
             let _ = parse_schedstat(&bytes);
         }

@@ -26,7 +26,7 @@ fn read<'a>(item: Item<'a>, read: fn(&'a ConnectionRow) -> Value<'a>) -> Value<'
 
 /// One of the names of an owner; not known without one.
 fn name(owner: Option<&Owner>, which: fn(&Owner) -> &str) -> Value<'_> {
-    owner.map_or(Value::Absent, |owner| Value::text(which(owner)))
+    owner.map_or(Value::Absent, |owner| short::named(which(owner)))
 }
 
 const COLUMNS: &[Column] = &[
@@ -70,6 +70,9 @@ const COLUMNS: &[Column] = &[
     ),
     short::user(7, |item| {
         read(item, |row| name(row.owner.as_ref(), |owner| &owner.user))
+    }),
+    short::service(8, |item| {
+        read(item, |row| name(row.owner.as_ref(), |owner| &owner.service))
     }),
     text(
         "pid",

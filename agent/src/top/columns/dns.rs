@@ -24,7 +24,7 @@ fn read<'a>(item: Item<'a>, read: fn(&'a DnsRow) -> Value<'a>) -> Value<'a> {
 }
 
 fn name(row: &DnsRow, which: fn(&Owner) -> &str) -> Value<'_> {
-    Value::text(match &row.key {
+    short::named(match &row.key {
         DnsKey::Asker { owner, .. } => which(owner),
         DnsKey::Folded => OTHER,
     })
@@ -45,6 +45,9 @@ const COLUMNS: &[Column] = &[
         read(item, |row| name(row, |owner| &owner.process))
     }),
     short::user(5, |item| read(item, |row| name(row, |owner| &owner.user))),
+    short::service(6, |item| {
+        read(item, |row| name(row, |owner| &owner.service))
+    }),
     text(
         "resolver",
         "RESOLVER",

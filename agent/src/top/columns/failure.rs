@@ -25,7 +25,7 @@ fn read<'a>(item: Item<'a>, read: fn(&'a FailureRow) -> Value<'a>) -> Value<'a> 
 }
 
 fn name(row: &FailureRow, which: fn(&Owner) -> &str) -> Value<'_> {
-    Value::text(match &row.key {
+    short::named(match &row.key {
         FailureKey::Attempt { owner, .. } => which(owner),
         FailureKey::Folded => OTHER,
     })
@@ -39,6 +39,9 @@ const COLUMNS: &[Column] = &[
         |item| read(item, |row| name(row, |owner| &owner.process)),
     ),
     short::user(3, |item| read(item, |row| name(row, |owner| &owner.user))),
+    short::service(6, |item| {
+        read(item, |row| name(row, |owner| &owner.service))
+    }),
     text(
         "remote",
         "REMOTE",

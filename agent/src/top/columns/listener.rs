@@ -53,13 +53,13 @@ fn counted<'a>(item: Item<'a>, count: fn(&ListenerRow) -> Option<u64>) -> Value<
 fn name(item: Item<'_>, which: fn(&Owner) -> &str) -> Value<'_> {
     match item {
         Item::Listener(row) => match &row.key {
-            ListenerKey::Bound { owner, .. } => Value::text(which(owner)),
+            ListenerKey::Bound { owner, .. } => short::named(which(owner)),
             ListenerKey::Folded => Value::text(OTHER),
         },
         Item::Refused(row) => match &row.key {
             RefusedKey::Port { last, .. } => last
                 .as_ref()
-                .map_or(Value::Absent, |owner| Value::text(which(owner))),
+                .map_or(Value::Absent, |owner| short::named(which(owner))),
             RefusedKey::Folded => Value::text(OTHER),
         },
         _ => Value::Blank,
@@ -86,6 +86,7 @@ const COLUMNS: &[Column] = &[
         |item| name(item, |owner| &owner.process),
     ),
     short::user(5, |item| name(item, |owner| &owner.user)),
+    short::service(6, |item| name(item, |owner| &owner.service)),
     text(
         "listen",
         "LISTEN",

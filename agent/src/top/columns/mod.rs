@@ -6,6 +6,8 @@ mod disk;
 mod dns;
 mod failure;
 pub(super) mod filesystem;
+mod job;
+pub(super) mod limit;
 mod listener;
 mod peer;
 mod port_use;
@@ -46,6 +48,10 @@ pub enum View {
     Disks,
     /// Filesystems: how full, how soon full, what hangs.
     Filesystems,
+    /// Processes of one session or service together.
+    Jobs,
+    /// What can run out: descriptors, threads, memory, ports, …
+    Limits,
 }
 
 /// A view: what it lists and in which columns.
@@ -117,7 +123,7 @@ pub enum Shade {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Processes,
         Self::Peers,
         Self::Connections,
@@ -129,6 +135,8 @@ impl View {
         Self::Dns,
         Self::Disks,
         Self::Filesystems,
+        Self::Jobs,
+        Self::Limits,
     ];
 
     /// The table of this view.
@@ -145,6 +153,8 @@ impl View {
             Self::Dns => &dns::TABLE,
             Self::Disks => &disk::TABLE,
             Self::Filesystems => &filesystem::TABLE,
+            Self::Jobs => &job::TABLE,
+            Self::Limits => &limit::TABLE,
         }
     }
 
@@ -162,6 +172,8 @@ impl View {
             Self::Dns => '9',
             Self::Disks => '0',
             Self::Filesystems => 'f',
+            Self::Jobs => 'J',
+            Self::Limits => 'l',
         }
     }
 

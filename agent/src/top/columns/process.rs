@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::model::{ExitReason, MemberRow, Memory, ProcessRates, ProcessRow};
+use crate::model::{ExitReason, MemberRow, Memory, ProcessRates, ProcessRow, SwapRates};
 
 use super::{
     Column, Item, Shade, Table, Unit, Value, Width,
-    short::{number, text},
+    short::{self, number, text},
 };
 
 pub(super) static TABLE: Table = Table {
@@ -85,6 +85,13 @@ const COLUMNS: &[Column] = &[
             )
         },
     ),
+    short::service(4, |item| {
+        both(
+            item,
+            |row| short::named(&row.service),
+            |row| short::named(&row.service),
+        )
+    }),
     number(
         "cpu",
         "CPU%",
@@ -159,6 +166,24 @@ const COLUMNS: &[Column] = &[
                 |rates| rates.write_bytes,
             )
         },
+    ),
+    number(
+        "swap_in",
+        "SWIN/s",
+        "Bytes per second read from swap",
+        Unit::Bytes,
+        6,
+        9,
+        |item| swap(item, |rates| rates.in_bytes),
+    ),
+    number(
+        "swap_out",
+        "SWOUT/s",
+        "Bytes per second of its pages written to swap, by whomever",
+        Unit::Bytes,
+        7,
+        9,
+        |item| swap(item, |rates| rates.out_bytes),
     ),
     Column {
         shade: Shade::Limits(10.0, 100.0),
@@ -346,6 +371,15 @@ const COLUMNS: &[Column] = &[
         )
     },
 ];
+
+/// Swap I/O, absent while there is no swap.
+fn swap(item: Item<'_>, read: fn(&SwapRates) -> f64) -> Value<'_> {
+    match item {
+        Item::Process(row) => Value::number(row.rates.swap.as_ref().map(read)),
+        Item::Member(row, _) => Value::number(row.rates.swap.as_ref().map(read)),
+        _ => Value::Blank,
+    }
+}
 
 /// A rate, absent where the kernel does not account what it is of.
 fn io(item: Item<'_>, known: fn(&ProcessRow) -> bool, read: fn(&ProcessRates) -> f64) -> Value<'_> {

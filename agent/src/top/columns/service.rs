@@ -25,7 +25,7 @@ fn read<'a>(item: Item<'a>, read: fn(&'a ServiceRow) -> Value<'a>) -> Value<'a> 
 }
 
 fn name(row: &ServiceRow, which: fn(&Owner) -> &str) -> Value<'_> {
-    Value::text(match &row.key {
+    short::named(match &row.key {
         ServiceKey::Service { owner, .. } => which(owner),
         ServiceKey::Folded(_) => OTHER,
     })
@@ -48,6 +48,9 @@ const COLUMNS: &[Column] = &[
         |item| read(item, |row| name(row, |owner| &owner.process)),
     ),
     short::user(5, |item| read(item, |row| name(row, |owner| &owner.user))),
+    short::service(6, |item| {
+        read(item, |row| name(row, |owner| &owner.service))
+    }),
     text(
         "direction",
         "DIR",

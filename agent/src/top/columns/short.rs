@@ -58,6 +58,31 @@ pub(super) const fn user(rank: u8, value: Read) -> Column {
     text("user", "USER", help, Width::Stretch(8, 14), rank, value)
 }
 
+/// The container or unit that process belongs to.
+pub(super) const fn service(rank: u8, value: Read) -> Column {
+    let help = "Container or unit that process belongs to";
+    Column {
+        optional: true,
+        ..text(
+            "service",
+            "SERVICE",
+            help,
+            Width::Stretch(8, 28),
+            rank,
+            value,
+        )
+    }
+}
+
+/// A service; nothing without one.
+pub(super) fn named(service: &str) -> Value<'_> {
+    if service.is_empty() {
+        Value::Blank
+    } else {
+        Value::text(service)
+    }
+}
+
 /// The number of a port: sorted as one, read as a word.
 pub(super) fn port(port: u16) -> Value<'static> {
     Value::Number(f64::from(port))

@@ -24,7 +24,7 @@ fn read<'a>(item: Item<'a>, read: fn(&'a UpstreamRow) -> Value<'a>) -> Value<'a>
 }
 
 fn name(row: &UpstreamRow, which: fn(&Owner) -> &str) -> Value<'_> {
-    Value::text(row.owner.as_ref().map_or(OTHER, which))
+    short::named(row.owner.as_ref().map_or(OTHER, which))
 }
 
 fn ratio(heaviest: Option<Heaviest>) -> Value<'static> {
@@ -45,6 +45,9 @@ const COLUMNS: &[Column] = &[
         |item| read(item, |row| name(row, |owner| &owner.process)),
     ),
     short::user(4, |item| read(item, |row| name(row, |owner| &owner.user))),
+    short::service(6, |item| {
+        read(item, |row| name(row, |owner| &owner.service))
+    }),
     text("port", "PORT", "Their port", Width::Fixed(5), 1, |item| {
         read(item, |row| match row.owner {
             Some(_) => port(row.remote_port),

@@ -6,11 +6,14 @@ use serde::Serialize;
 
 use crate::model::{DnsKey, DnsRow, FailedName, OTHER, RCODES};
 
+use super::records::service;
+
 #[derive(Serialize)]
 pub struct Dns<'a> {
     pub folded: bool,
     pub process: &'a str,
     pub user: &'a str,
+    pub service: Option<&'a str>,
     pub resolver: Option<IpAddr>,
     /// By response code.
     pub responses: BTreeMap<&'static str, u64>,
@@ -36,14 +39,15 @@ pub struct Failed<'a> {
 
 impl<'a> Dns<'a> {
     pub(super) fn new(row: &'a DnsRow) -> Self {
-        let (process, user, resolver) = match &row.key {
-            DnsKey::Asker { owner, resolver } => (&*owner.process, &*owner.user, Some(*resolver)),
-            DnsKey::Folded => (OTHER, OTHER, None),
+        let (owner, resolver) = match &row.key {
+            DnsKey::Asker { owner, resolver } => (Some(owner), Some(*resolver)),
+            DnsKey::Folded => (None, None),
         };
         Self {
             folded: resolver.is_none(),
-            process,
-            user,
+            process: owner.map_or(OTHER, |owner| &owner.process),
+            user: owner.map_or(OTHER, |owner| &owner.user),
+            service: service(owner),
             resolver,
             responses: RCODES.into_iter().zip(row.responses).collect(),
             timeouts: row.timeouts,

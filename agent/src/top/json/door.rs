@@ -8,7 +8,7 @@ use crate::model::{
     ListenSettings, ListenerKey, ListenerRow, OTHER, RefusedKey, RefusedRow, Saturation,
 };
 
-use super::records::names;
+use super::records::{names, service};
 
 #[derive(Serialize)]
 pub struct Listener<'a> {
@@ -18,6 +18,7 @@ pub struct Listener<'a> {
     pub listen_port: Option<u16>,
     pub process: &'a str,
     pub user: &'a str,
+    pub service: Option<&'a str>,
     pub sockets: u64,
     pub queue_length: Option<u64>,
     pub queue_limit: Option<u64>,
@@ -58,6 +59,7 @@ pub struct Refused<'a> {
     pub listen_port: Option<u16>,
     pub last_process: Option<&'a str>,
     pub last_user: Option<&'a str>,
+    pub last_service: Option<&'a str>,
     pub refused: u64,
     pub refused_per_second: f64,
     pub gone_seconds: Option<f64>,
@@ -65,19 +67,18 @@ pub struct Refused<'a> {
 
 impl<'a> Listener<'a> {
     pub(super) fn new(row: &'a ListenerRow) -> Self {
-        let (place, process, user) = match &row.key {
-            ListenerKey::Bound { ip, port, owner } => {
-                (Some((*ip, *port)), &*owner.process, &*owner.user)
-            }
-            ListenerKey::Folded => (None, OTHER, OTHER),
+        let (place, owner) = match &row.key {
+            ListenerKey::Bound { ip, port, owner } => (Some((*ip, *port)), Some(owner)),
+            ListenerKey::Folded => (None, None),
         };
         Self {
             folded: row.key == ListenerKey::Folded,
             live: row.live,
             listen_ip: place.map(|(ip, _)| ip),
             listen_port: place.map(|(_, port)| port),
-            process,
-            user,
+            process: owner.map_or(OTHER, |owner| &owner.process),
+            user: owner.map_or(OTHER, |owner| &owner.user),
+            service: service(owner),
             sockets: row.sockets,
             queue_length: row.live.then_some(row.queue_length),
             queue_limit: row.live.then_some(row.queue_limit),
@@ -132,6 +133,7 @@ impl<'a> Refused<'a> {
             listen_port: place.map(|(_, port)| port),
             last_process,
             last_user,
+            last_service: service(last),
             refused: row.refused,
             refused_per_second: row.rate,
             gone_seconds: row.gone_seconds,

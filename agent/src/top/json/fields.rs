@@ -10,6 +10,8 @@ use super::{
     dns::Dns,
     door::{Listener, Refused, Settings},
     filesystem::Filesystem,
+    job::Job,
+    limit::{Fds, Limit},
     lives::{Failure, Service},
     pools::{Ports, Upstream},
 };
@@ -25,6 +27,7 @@ pub struct Document<'a> {
     pub overview: Overview,
     pub processes: Vec<Process<'a>>,
     pub members: Vec<Member<'a>>,
+    pub jobs: Vec<Job<'a>>,
     pub peers: Vec<Peer<'a>>,
     pub connections: Vec<Connection<'a>>,
     pub listeners: Vec<Listener<'a>>,
@@ -38,6 +41,8 @@ pub struct Document<'a> {
     pub disks: Vec<Disk<'a>>,
     pub service_disks: Vec<ServiceDisk<'a>>,
     pub filesystems: Vec<Filesystem<'a>>,
+    pub limits: Vec<Limit<'a>>,
+    pub fds: Vec<Fds<'a>>,
     pub sources: Vec<Source<'a>>,
 }
 
@@ -70,6 +75,7 @@ pub struct MemoryBytes {
 pub struct Process<'a> {
     pub process: &'a str,
     pub user: &'a str,
+    pub service: Option<&'a str>,
     pub folded: bool,
     pub live: bool,
     pub cpu: f64,
@@ -80,6 +86,10 @@ pub struct Process<'a> {
     pub write_bytes: Option<u64>,
     pub read_bytes_per_second: Option<f64>,
     pub write_bytes_per_second: Option<f64>,
+    /// Absent without swap.
+    pub swap_in_bytes_per_second: Option<f64>,
+    /// Absent without swap.
+    pub swap_out_bytes_per_second: Option<f64>,
     pub open_fds: Option<u64>,
     pub fd_limit_ratio: Option<f64>,
     pub minor_faults: u64,
@@ -114,12 +124,17 @@ pub struct Member<'a> {
     pub ppid: u32,
     pub process: &'a str,
     pub user: &'a str,
+    pub service: Option<&'a str>,
     pub threads: u32,
     pub cpu: f64,
     pub cpu_seconds: f64,
     pub memory_bytes: Option<MemoryBytes>,
     pub read_bytes_per_second: Option<f64>,
     pub write_bytes_per_second: Option<f64>,
+    /// Absent without swap.
+    pub swap_in_bytes_per_second: Option<f64>,
+    /// Absent without swap.
+    pub swap_out_bytes_per_second: Option<f64>,
     pub major_faults_per_second: f64,
     pub open_fds: Option<u64>,
     pub start_seconds: f64,
@@ -136,6 +151,7 @@ pub struct Peer<'a> {
     pub remote_port: Option<u16>,
     pub process: Option<&'a str>,
     pub user: Option<&'a str>,
+    pub service: Option<&'a str>,
     pub connections: Option<States>,
     pub rtt_seconds: Option<Quantiles>,
     pub rtt_samples: u64,
@@ -180,6 +196,7 @@ pub struct Connection<'a> {
     pub remote_port: u16,
     pub process: Option<&'a str>,
     pub user: Option<&'a str>,
+    pub service: Option<&'a str>,
     pub pid: Option<u32>,
     pub network_namespace: u32,
     pub state: &'static str,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::{FailureKey, FailureRow, OTHER, ServiceKey, ServiceRow};
 
-use super::records::{direction, name};
+use super::records::{direction, name, service};
 
 #[derive(Serialize)]
 pub struct Service<'a> {
@@ -13,6 +13,7 @@ pub struct Service<'a> {
     pub direction: &'static str,
     pub process: &'a str,
     pub user: &'a str,
+    pub service: Option<&'a str>,
     pub port: Option<u16>,
     pub connections: u64,
     pub opened: u64,
@@ -53,6 +54,7 @@ pub struct Failure<'a> {
     pub folded: bool,
     pub process: &'a str,
     pub user: &'a str,
+    pub service: Option<&'a str>,
     pub remote_ip: String,
     pub remote_port: Option<u16>,
     pub error_type: &'static str,
@@ -62,17 +64,18 @@ pub struct Failure<'a> {
 
 impl<'a> Service<'a> {
     pub(super) fn new(row: &'a ServiceRow) -> Self {
-        let (process, user, port) = match &row.key {
-            ServiceKey::Service { owner, port, .. } => (&*owner.process, &*owner.user, Some(*port)),
-            ServiceKey::Folded(_) => (OTHER, OTHER, None),
+        let (owner, port) = match &row.key {
+            ServiceKey::Service { owner, port, .. } => (Some(owner), Some(*port)),
+            ServiceKey::Folded(_) => (None, None),
         };
         let rates = &row.rates;
         Self {
             folded: port.is_none(),
             live: row.live,
             direction: direction(row.direction()),
-            process,
-            user,
+            process: owner.map_or(OTHER, |owner| &owner.process),
+            user: owner.map_or(OTHER, |owner| &owner.user),
+            service: service(owner),
             port,
             connections: row.connections,
             opened: row.opened,
@@ -119,6 +122,7 @@ impl<'a> Failure<'a> {
                 folded: false,
                 process: &owner.process,
                 user: &owner.user,
+                service: service(Some(owner)),
                 remote_ip: name(*remote),
                 remote_port: Some(*remote_port),
                 error_type: error.name(),
@@ -129,6 +133,7 @@ impl<'a> Failure<'a> {
                 folded: true,
                 process: OTHER,
                 user: OTHER,
+                service: None,
                 remote_ip: OTHER.to_owned(),
                 remote_port: None,
                 error_type: OTHER,

@@ -5,6 +5,8 @@ mod dns;
 mod door;
 mod fields;
 mod filesystem;
+mod job;
+mod limit;
 mod lives;
 mod pools;
 mod records;
@@ -30,6 +32,7 @@ pub fn line(options: &TopOptions, snapshot: &Snapshot) -> String {
 struct Lists<'a> {
     processes: Vec<Item<'a>>,
     members: Vec<Item<'a>>,
+    jobs: Vec<Item<'a>>,
     peers: Vec<Item<'a>>,
     connections: Vec<Item<'a>>,
     /// Refused ports among them.
@@ -42,6 +45,7 @@ struct Lists<'a> {
     /// Services at disks among them.
     disks: Vec<Item<'a>>,
     filesystems: Vec<Item<'a>>,
+    limits: Vec<Item<'a>>,
 }
 
 impl<'a> Lists<'a> {
@@ -65,6 +69,7 @@ impl<'a> Lists<'a> {
         Self {
             processes: list(View::Processes),
             members: members.filter(named).collect(),
+            jobs: list(View::Jobs),
             peers: list(View::Peers),
             connections: list(View::Connections),
             listeners: list(View::Listeners),
@@ -75,6 +80,7 @@ impl<'a> Lists<'a> {
             dns: list(View::Dns),
             disks: list(View::Disks),
             filesystems: list(View::Filesystems),
+            limits: list(View::Limits),
         }
     }
 }

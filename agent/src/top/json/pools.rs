@@ -6,11 +6,14 @@ use serde::Serialize;
 
 use crate::model::{OTHER, PortUseRow, UpstreamRow};
 
+use super::records::service;
+
 #[derive(Serialize)]
 pub struct Upstream<'a> {
     pub folded: bool,
     pub process: &'a str,
     pub user: &'a str,
+    pub service: Option<&'a str>,
     pub remote_port: Option<u16>,
     pub peers: u64,
     pub by_connections: Option<Heaviest>,
@@ -52,6 +55,7 @@ impl<'a> Upstream<'a> {
             folded: owner.is_none(),
             process: owner.map_or(OTHER, |owner| &owner.process),
             user: owner.map_or(OTHER, |owner| &owner.user),
+            service: service(owner),
             remote_port: owner.map(|_| row.remote_port),
             peers: row.peers,
             by_connections: row.by_connections.map(Heaviest::from),

@@ -20,6 +20,8 @@ use super::{
         Source, States,
     },
     filesystem::Filesystem,
+    job::Job,
+    limit::{Fds, Limit},
     lives::{Failure, Service},
     pools::{Ports, Upstream},
 };
@@ -38,6 +40,10 @@ impl<'a> Document<'a> {
             }),
             members: convert(&lists.members, |item| match item {
                 Item::Member(row, group) => Some(Member::new(row, group)),
+                _ => None,
+            }),
+            jobs: convert(&lists.jobs, |item| match item {
+                Item::Job(row) => Some(Job::new(row)),
                 _ => None,
             }),
             peers: convert(&lists.peers, |item| match item {
@@ -89,6 +95,11 @@ impl<'a> Document<'a> {
                 Item::Filesystem(row) => Some(Filesystem::new(row)),
                 _ => None,
             }),
+            limits: convert(&lists.limits, |item| match item {
+                Item::Limit(row) => Some(Limit::new(row)),
+                _ => None,
+            }),
+            fds: snapshot.fds.iter().map(Fds::new).collect(),
             sources: snapshot.own.sources.iter().map(Source::new).collect(),
         }
     }
@@ -151,6 +162,7 @@ impl<'a> Process<'a> {
         Self {
             process: &row.process,
             user: &row.user,
+            service: named(&row.service),
             folded: row.folded,
             live: row.live,
             cpu: row.rates.cpu,
@@ -161,6 +173,8 @@ impl<'a> Process<'a> {
             write_bytes: row.write_bytes,
             read_bytes_per_second: row.read_bytes.map(|_| row.rates.read_bytes),
             write_bytes_per_second: row.write_bytes.map(|_| row.rates.write_bytes),
+            swap_in_bytes_per_second: row.rates.swap.map(|swap| swap.in_bytes),
+            swap_out_bytes_per_second: row.rates.swap.map(|swap| swap.out_bytes),
             open_fds: row.open_fds,
             fd_limit_ratio: row.fd_limit_ratio,
             minor_faults: row.minor_faults,
@@ -205,12 +219,15 @@ impl<'a> Member<'a> {
             ppid: row.ppid,
             process: &row.process,
             user: &row.user,
+            service: named(&row.service),
             threads: row.threads,
             cpu: row.rates.cpu,
             cpu_seconds: seconds(row.cpu_ns),
             memory_bytes: row.memory.map(MemoryBytes::from),
             read_bytes_per_second: known(|row| row.read_bytes).then_some(row.rates.read_bytes),
             write_bytes_per_second: known(|row| row.write_bytes).then_some(row.rates.write_bytes),
+            swap_in_bytes_per_second: row.rates.swap.map(|swap| swap.in_bytes),
+            swap_out_bytes_per_second: row.rates.swap.map(|swap| swap.out_bytes),
             major_faults_per_second: row.rates.major_faults,
             open_fds: row.open_fds,
             start_seconds: row.start_seconds,
@@ -224,6 +241,15 @@ pub(super) fn name(remote: Remote) -> String {
         Remote::Ip(ip) => ip.to_string(),
         Remote::Other => OTHER.to_string(),
     }
+}
+
+/// Service of an owner; none without one.
+pub(super) fn service(owner: Option<&Owner>) -> Option<&str> {
+    owner.and_then(|owner| named(&owner.service))
+}
+
+fn named(service: &str) -> Option<&str> {
+    (!service.is_empty()).then_some(service)
 }
 
 /// Process and user of an owner.
@@ -256,6 +282,7 @@ impl<'a> Peer<'a> {
             remote_port,
             process,
             user,
+            service: service(row.owner.as_ref()),
             connections: row.live.then(|| States::new(row)),
             rtt_seconds: row
                 .rtt_quantiles
@@ -308,6 +335,7 @@ impl<'a> Connection<'a> {
             remote_port: row.remote_port,
             process,
             user,
+            service: service(row.owner.as_ref()),
             pid: row.pid,
             network_namespace: row.netns,
             state: row.state,

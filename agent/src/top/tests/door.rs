@@ -10,6 +10,7 @@ use crate::{
         disk::{disks, services as disk_users},
         door::{bound, listener, names, owner, serves, service},
         filesystem::filesystems,
+        limit,
     },
     model::*,
 };
@@ -286,6 +287,8 @@ pub fn busy(snapshot: Snapshot) -> Snapshot {
         disks: disks(),
         service_disks: disk_users(),
         filesystems: filesystems(),
+        limits: limit::small(),
+        fds: limit::fds(1),
         ..snapshot
     }
 }

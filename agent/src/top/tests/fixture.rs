@@ -11,19 +11,27 @@ use hostlens_ebpf::wire::Direction;
 use crate::{
     metric::fixture::door::owner,
     model::{
-        ConnectionRow, ExitReason, Histogram, HostOverview, Lost, MemberRow, Memory, OwnStats,
-        PeerKey, PeerRates, PeerRow, ProcessRates, ProcessRow, Remote, Scope, Snapshot,
-        SourceStatus, Stage,
+        ConnectionRow, ExitReason, Histogram, HostOverview, JobKey, JobRow, Lost, MemberRow,
+        Memory, OwnStats, PeerKey, PeerRates, PeerRow, ProcessRates, ProcessRow, Remote, Scope,
+        Snapshot, SourceStatus, Stage, SwapRates,
     },
 };
 
 const MIB: u64 = 1 << 20;
 
+/// The service of what runs as a user.
+fn service(user: &str) -> &'static str {
+    match user {
+        "postgres" => "postgresql@17-main.service",
+        _ => "",
+    }
+}
+
 fn process(name: &str, user: &str, cpu: f64, anon_mib: u64) -> ProcessRow {
     ProcessRow {
         process: name.into(),
         user: user.into(),
-        service: "".into(),
+        service: service(user).into(),
         folded: false,
         held: false,
         live: true,
@@ -60,6 +68,10 @@ fn process(name: &str, user: &str, cpu: f64, anon_mib: u64) -> ProcessRow {
             major_faults: 0.0,
             run_delay: 0.25,
             block_delay: 0.0,
+            swap: Some(SwapRates {
+                in_bytes: 0.0,
+                out_bytes: 1_048_576.0,
+            }),
         },
     }
 }
@@ -70,7 +82,7 @@ fn member(pid: u32, name: &str, user: &str, cpu: f64) -> MemberRow {
         ppid: 1,
         process: name.into(),
         user: user.into(),
-        service: "".into(),
+        service: service(user).into(),
         threads: 1,
         cpu_ns: 5_430_000_000,
         memory: Some(Memory {
@@ -81,6 +93,31 @@ fn member(pid: u32, name: &str, user: &str, cpu: f64) -> MemberRow {
         start_seconds: 1_700_000_000.0,
         rates: ProcessRates {
             cpu,
+            ..ProcessRates::default()
+        },
+        job: None,
+    }
+}
+
+fn job(key: JobKey, name: &str, user: &str, [cpu, write_bytes]: [f64; 2]) -> JobRow {
+    JobRow {
+        disk: matches!(key, JobKey::Service(_)),
+        key,
+        job: name.into(),
+        user: user.into(),
+        processes: 3,
+        threads: 7,
+        cpu_ns: 905_430_000_000,
+        memory: Some(Memory {
+            anon: 300 * MIB,
+            swap: 12 * MIB,
+            ..Memory::default()
+        }),
+        start_seconds: 1_700_000_000.0,
+        age_seconds: 7_325.0,
+        rates: ProcessRates {
+            cpu,
+            write_bytes,
             ..ProcessRates::default()
         },
     }
@@ -220,6 +257,20 @@ fn quiet() -> Snapshot {
             member(301, "postgres", "postgres", 0.234),
             member(302, "postgres", "postgres", 1.0),
             member(40, "sshd", "root", 0.0),
+        ],
+        jobs: vec![
+            job(
+                JobKey::Session(4711),
+                "pg_dump | pbzip2",
+                "backup",
+                [1.9, 0.0],
+            ),
+            job(
+                JobKey::Service("postgresql.service".into()),
+                "postgres",
+                "postgres,root",
+                [0.7, 2_500_000.0],
+            ),
         ],
         peers: vec![
             peer(

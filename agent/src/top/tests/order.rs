@@ -117,9 +117,11 @@ fn views_by_number_tab_and_f2() {
         (KeyCode::Char('9'), View::Dns),
         (KeyCode::Char('0'), View::Disks),
         (KeyCode::Char('f'), View::Filesystems),
+        (KeyCode::Char('J'), View::Jobs),
+        (KeyCode::Tab, View::Limits),
         (KeyCode::Tab, View::Processes),
-        (KeyCode::BackTab, View::Filesystems),
-        (KeyCode::Char('x'), View::Filesystems),
+        (KeyCode::BackTab, View::Limits),
+        (KeyCode::Char('x'), View::Limits),
         (KeyCode::Char('1'), View::Processes),
     ] {
         session.press(code);

@@ -144,6 +144,8 @@ fn empty(scene: &Scene<'_>) -> &'static str {
         View::Ports => "no local port range in use to speak of",
         View::Disks => "no disk was asked for anything",
         View::Filesystems => "no filesystem with room of its own",
+        View::Jobs => "no jobs: sessions could not be read",
+        View::Limits => "no limit seen",
         View::Dns => "no lookups seen; they are watched with --dns only",
     }
 }

@@ -139,6 +139,7 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
     EngineOptions {
         service_label: true,
         config: None,
+        service_label: true,
         ebpf,
         ebpf_log: false,
         rtt_source: RttSource::Walk,
@@ -146,9 +147,12 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
         peer_budget: 100,
         process_budget: 300,
         dns: false,
+        service_label: true,
         retention: Duration::from_secs(15 * 60),
         ring_bytes: None,
         tcp_process_label: false,
+        service_label: true,
+        host: true,
         details: false,
     }
 }

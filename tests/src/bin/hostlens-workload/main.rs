@@ -15,6 +15,7 @@ mod door;
 mod hold;
 mod net;
 mod puppet;
+mod queue;
 mod requests;
 mod serve;
 mod storm;
@@ -63,6 +64,8 @@ enum Work {
     Calibrate { millis: u64 },
     /// Burn on several threads, some of which end early.
     Threads(cpu::Threads),
+    /// Burn on several threads that share one CPU; prints how long they waited, then holds.
+    Queue(queue::Queue),
     /// Burn, then exec another program with the same number of rounds to burn.
     Exec { rounds: u64, program: PathBuf },
     /// Start short-lived children at a steady rate; prints what they used.
@@ -75,12 +78,9 @@ enum Work {
     Requests(requests::Requests),
     /// Hold this many descriptors.
     Descriptors { count: u64 },
-    /// Hold an anonymous mapping, pushed out to swap if asked.
-    Map {
-        mebibytes: usize,
-        #[arg(long)]
-        page_out: bool,
-    },
+    /// Hold a mapping without a file, pushed out to swap if asked: at once, or at the word `out`.
+    /// At the word `read` all of it is read.
+    Map(hold::Mapping),
     /// Hold nothing.
     Idle,
 }
@@ -104,16 +104,14 @@ fn main() {
         Work::Burn { rounds } => cpu::burn(rounds),
         Work::Calibrate { millis } => println!("{}", cpu::calibrate(millis)),
         Work::Threads(work) => work.run(),
+        Work::Queue(work) => work.run(),
         Work::Exec { rounds, program } => cpu::burn_and_exec(rounds, &program),
         Work::Storm(work) => work.run(),
         Work::Bomb { children, rounds } => storm::bomb(children, rounds),
         Work::Disk { file, mebibytes } => disk::run(&file, mebibytes),
         Work::Requests(work) => work.run(),
         Work::Descriptors { count } => hold::descriptors(count),
-        Work::Map {
-            mebibytes,
-            page_out,
-        } => hold::mapping(mebibytes, page_out),
+        Work::Map(work) => work.run(),
         Work::Idle => hold_on(),
     }
 }
@@ -125,6 +123,12 @@ fn hold_on() {
 
 /// Waits for a line of standard input; `false` when it has ended.
 fn wait_for_line() -> bool {
+    next_line().is_some()
+}
+
+/// The next line of standard input; `None` when it has ended.
+fn next_line() -> Option<String> {
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).unwrap_or(0) > 0
+    let bytes = io::stdin().lock().read_line(&mut line).unwrap_or(0);
+    (bytes > 0).then(|| line.trim_end().to_owned())
 }

@@ -4,10 +4,12 @@ mod books;
 mod counters;
 mod gauges;
 mod groups;
+mod jobs;
 mod owners;
 mod renaming;
 mod series;
 mod services;
+mod swapped;
 
 use std::{
     sync::Arc,

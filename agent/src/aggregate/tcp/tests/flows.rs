@@ -1,6 +1,7 @@
 //! Pools of peers, and local ports in use.
 
 use super::*;
+use crate::model::budget;
 
 fn to(id: u64, peer: &str, born_ns: u64) -> SockRecord {
     SockRecord {
@@ -84,7 +85,7 @@ fn pools_beyond_the_budget_share_a_row_with_their_worst() {
     let mut rig = rig();
     let born = rig.born();
     let mut records = Vec::new();
-    for port in 1..=120u16 {
+    for port in 1..=budget::UPSTREAMS as u16 + 20 {
         for (peer, connections) in [("10.0.0.1", 1), ("10.0.0.2", if port > 20 { 3 } else { 1 })] {
             for _ in 0..connections {
                 let id = records.len() as u64 + 1;
@@ -97,7 +98,7 @@ fn pools_beyond_the_budget_share_a_row_with_their_worst() {
     }
     rig.cycle(&records);
     let rows = rig.table.upstreams();
-    assert_eq!(rows.len(), 101);
+    assert_eq!(rows.len(), budget::UPSTREAMS + 1);
     let rest = rows.last().unwrap();
     assert_eq!(
         (rest.owner.clone(), rest.remote_port, rest.peers),
@@ -161,7 +162,7 @@ fn the_same_ends_in_two_namespaces_are_one_row() {
 fn the_fullest_of_the_rest_stands_without_its_addresses() {
     let mut rig = rig();
     let born = rig.born();
-    let records: Vec<_> = (0..105u16)
+    let records: Vec<_> = (0..budget::PORT_USES as u16 + 5)
         .map(|port| SockRecord {
             remote_port: port + 1,
             ..to(u64::from(port) + 1, "10.0.0.1", born)
@@ -169,9 +170,10 @@ fn the_fullest_of_the_rest_stands_without_its_addresses() {
         .collect();
     rig.cycle(&records);
     let rows = rig.table.port_use(&|_| Some(100));
-    assert_eq!(rows.len(), 101);
-    assert_eq!((rows[100].ends, rows[100].used), (None, 1));
-    assert!(rows[..100].iter().all(|row| row.ends.is_some()));
+    let named = budget::PORT_USES;
+    assert_eq!(rows.len(), named + 1);
+    assert_eq!((rows[named].ends, rows[named].used), (None, 1));
+    assert!(rows[..named].iter().all(|row| row.ends.is_some()));
 }
 
 #[test]

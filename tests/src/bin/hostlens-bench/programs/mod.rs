@@ -1,6 +1,7 @@
 //! Time per run of each kernel program, from the kernel's own statistics.
 
 mod kernel;
+mod swap;
 
 use std::{thread, time::Duration};
 
@@ -48,6 +49,8 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
         engine.cycle(BirthGate::default());
     }
     let snapshot = engine.cycle(BirthGate::default());
+    drop(engine);
+    swap::measure(&statistics, report)?;
     drop(statistics);
     match empty.and_then(|empty| empty.runs()) {
         Ok((runs, nanos)) => report.info(

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::{sync::Arc, time::Duration};
+use std::{slice::from_ref, sync::Arc, time::Duration};
 
 use hostlens_ebpf::wire::{DiskKey, DiskOp};
 
@@ -144,7 +144,7 @@ fn statistics_switched_off_are_absent() {
     };
     let stale = (sample(VDA, DiskOp::Write, 3, 33_000), service(""));
     for _ in 0..2 {
-        let (disks, services) = bench.cycle(&[off.clone()], &[stale.clone()]);
+        let (disks, services) = bench.cycle(from_ref(&off), from_ref(&stale));
         let disk = &disks[0];
         assert!(!disk.timed && disk.counted);
         assert_eq!(disk.queue_length, None);
@@ -156,7 +156,7 @@ fn statistics_switched_off_are_absent() {
     assert_eq!(bench.table.unaccounted(), [Arc::<str>::from("vda")]);
     // Bytes go on as the programs see them.
     let on = stat(VDA, "vda", 90_112);
-    let (disks, _) = bench.cycle(&[on.clone()], &[stale.clone()]);
+    let (disks, _) = bench.cycle(from_ref(&on), from_ref(&stale));
     assert!(!disks[0].timed, "part of the cycle was without");
     assert_eq!(op(&disks[0], DiskOp::Write).bytes, 40_960 + 3 * 3 * 4096);
     let (disks, _) = bench.cycle(&[on], &[(sample(VDA, DiskOp::Write, 2, 5), service(""))]);

@@ -37,11 +37,9 @@ pub fn measure(_statistics: &Statistics, report: &mut Report) -> anyhow::Result<
         let after = runs(&mut engine);
         let (count, nanos) = (after.0 - before.0, after.1 - before.1);
         let what = format!("{PROGRAM}, {what}");
-        if count == 0 {
-            report.unknown(name, &what, "", "it did not run");
-        } else {
-            let text = format!("{} ns per run ({count} runs)", nanos / count);
-            report.info(name, &what, text);
+        match nanos.checked_div(count) {
+            None => report.unknown(name, &what, "", "it did not run"),
+            Some(each) => report.info(name, &what, format!("{each} ns per run ({count} runs)")),
         }
     }
     Ok(())

@@ -45,7 +45,7 @@ pub(super) fn path_of(point: &Path, id: u64) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
     use std::os::unix::fs::MetadataExt;
 

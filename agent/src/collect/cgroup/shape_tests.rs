@@ -1,6 +1,8 @@
 //! Paths as runtimes and systemd make them.
 #![allow(clippy::panic, reason = "tests")]
 
+#![allow(clippy::panic, reason = "tests")]
+
 use super::*;
 
 const ID: &str = "4f1c9e0b7a6d52830c4be19f7d3a86521e0f9c7b4d8a63520fb1e9d7c3a86540";

@@ -184,7 +184,7 @@ fn times_are_those_of_the_disk() {
             near("at the device", truth, &of_disk["service_seconds"])?;
             near("service", truth, &of_unit["io_seconds"])?;
             let bytes = of_unit["bytes"].as_u64().unwrap_or(0);
-            if bytes > COUNT * BLOCK || bytes < COUNT * BLOCK * 9 / 10 {
+            if !(COUNT * BLOCK * 9 / 10..=COUNT * BLOCK).contains(&bytes) {
                 return Err(format!("{bytes} bytes"));
             }
             println!("{unit}: {truth:?}, {}", of_unit["io_seconds"]);

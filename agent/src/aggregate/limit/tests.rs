@@ -8,7 +8,7 @@ use std::{
 
 use hostlens_ebpf::wire::{TaskFlags, TaskKind, TaskRecord};
 
-use super::{DescriptorLimits, user_threads};
+use super::{DescriptorLimits, FdTypes, user_threads};
 use crate::{
     aggregate::{ProcessCaps, ProcessConfig, ProcessTable, WalkOutcome},
     clock::Moment,
@@ -152,4 +152,38 @@ fn a_user_has_the_strictest_limit_of_its_processes() {
     };
     assert_eq!(row.of, Limited::User("7".into()));
     assert_eq!((row.used, row.limit), (6, 32));
+}
+
+#[test]
+fn types_are_those_of_the_last_whole_pass() {
+    let (mut table, mut types) = (table(), FdTypes::new(2));
+    let records = [
+        process(1, 7, 30, 1_024),
+        process(2, 7, 30, 1_024),
+        process(3, 8, 50, 1_024),
+        process(4, 9, 40, 1_024),
+        process(5, 6, 3, 1_024),
+    ];
+    walk(&mut table, start(), &records);
+    let wanted = types.wanted(&table);
+    let mut groups: Vec<u32> = wanted.iter().map(|id| id.tgid).collect();
+    groups.sort_unstable();
+    assert_eq!(groups, [1, 2, 3], "the two groups that hold most");
+    for id in wanted {
+        types.counted(id, [20, 9, 0, 1, 0]);
+    }
+    assert_eq!(types.rows(&table), [], "the pass is not over");
+    types.turn();
+    let rows = types.rows(&table);
+    let shown: Vec<_> = rows
+        .iter()
+        .map(|row| (&*row.owner.process, row.counts))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("worker-7", [40, 18, 0, 2, 0]),
+            ("worker-8", [20, 9, 0, 1, 0]),
+        ]
+    );
 }

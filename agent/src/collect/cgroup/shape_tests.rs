@@ -1,6 +1,5 @@
 //! Paths as runtimes and systemd make them.
 #![allow(clippy::panic, reason = "tests")]
-#![allow(clippy::panic, reason = "tests")]
 
 use super::*;
 

@@ -179,7 +179,13 @@ impl<'a> Item<'a> {
             Self::Service(row) => row.live || row.rates.opened > 0.0 || row.rates.closed > 0.0,
             // What failed a while ago may be what one looks for.
             Self::Failure(_) | Self::Upstream(_) | Self::Ports(_) | Self::Dns(_) => true,
-            Self::Disk(row) => row.live || row.ops.iter().any(|op| op.request_rate > 0.0),
+            // Of a disk nobody ever asked for anything, as loop devices at rest, there is nothing
+            // to see.
+            Self::Disk(row) => {
+                let waiting = row.queue_length.is_some_and(|length| length > 0);
+                row.live && (waiting || !row.ops.is_empty())
+                    || row.ops.iter().any(|op| op.request_rate > 0.0)
+            }
             Self::DiskUser(row) => row.ops.iter().any(|op| op.io_quantiles.is_some()),
             Self::Member(..) | Self::Connection(_) | Self::Filesystem(_) | Self::Job(_) => true,
             Self::Limit(_) => true,

@@ -98,7 +98,7 @@ fn nonsense_is_refused_in_one_line() {
             vec!["top", "--sort", "beauty", "--batch", "-n", "1"],
             "beauty",
         ),
-        (vec!["top", "--view", "disks"], "disks"),
+        (vec!["top", "--view", "weather"], "weather"),
         (vec!["top", "--interval", "0"], "0"),
         (vec!["nonsense"], "nonsense"),
     ] {

@@ -149,6 +149,7 @@ fn nothing_is_told_unless_asked_for() {
     if !offers(&[AGENT]) {
         return;
     }
+    let _turn = Turn::take();
     let top = Top::start();
     top.await_cycle("a cycle without processes at disks", PATIENCE, |cycle| {
         assert_eq!(cycle["process_disks"], json!([]));

@@ -28,7 +28,7 @@ mod swap;
 mod tcp;
 mod window;
 
-pub use disk::{DiskConfig, DiskTable};
+pub use disk::{DiskConfig, DiskProcessConfig, DiskProcessTable, DiskTable};
 pub use dns::{DnsConfig, DnsTable};
 pub use filesystem::{FilesystemTable, filesystem_limits};
 pub use fit::Trend;

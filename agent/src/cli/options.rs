@@ -63,6 +63,12 @@ pub struct CollectOptions {
     #[arg(long)]
     pub dns: bool,
 
+    /// Tell processes apart that wait for disks: how long their reads and synchronous writes take
+    ///
+    /// Two small programs more then run for each request to a disk. Needs a kernel from 6.5 on.
+    #[arg(long)]
+    pub process_disk_latency: bool,
+
     /// Leave out the families about the host as a whole (host_*, service_pressure_*)
     ///
     /// For hosts where another exporter, such as node_exporter, tells them.
@@ -111,6 +117,7 @@ impl CollectOptions {
             peer_budget: self.peer_budget.unwrap_or(budget(PEERS)) as usize,
             process_budget: self.process_budget.unwrap_or(budget(PROCESSES)) as usize,
             dns: self.dns,
+            process_disk_latency: self.process_disk_latency,
             host: !self.no_host,
             retention: Duration::from_secs(15 * 60),
             ring_bytes: self.ring_bytes,

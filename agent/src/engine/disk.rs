@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use hostlens_ebpf::wire::{CGROUP_FOLDED, CGROUP_WRITEBACK};
 
-use super::{options::EngineOptions, part::Part};
+use super::{disk_process::DiskProcessStage, options::EngineOptions, part::Part};
 use crate::{
-    aggregate::{DiskConfig, DiskTable},
+    aggregate::{DiskConfig, DiskTable, Owners},
     clock::Moment,
     collect::disk::{bpf::DiskBpf, diskstats::DiskReader},
     kernel::Kernel,
     model::{
-        BirthGate, Budget, DiskRow, DiskUser, Lost, MapFill, ProgramStatus, ServiceDiskRow,
-        SourceStatus, budget,
+        BirthGate, Budget, DiskRow, DiskUser, Lost, MapFill, ProcessDiskRow, ProgramStatus,
+        ServiceDiskRow, SourceStatus, budget,
     },
 };
 
@@ -28,12 +28,14 @@ pub struct DiskStage {
     /// Programs that were tried and not used.
     refused: Vec<ProgramStatus>,
     table: DiskTable,
+    /// Only if asked for.
+    processes: Option<DiskProcessStage>,
 }
 
 impl DiskStage {
     /// Takes the best source there is.
     pub fn start(kernel: &Result<Kernel, String>, options: &EngineOptions) -> Self {
-        let (bpf, refused) = match kernel {
+        let (mut bpf, refused) = match kernel {
             Ok(kernel) => match DiskBpf::start(kernel) {
                 Ok(source) => (Ok(Box::new(source)), Vec::new()),
                 Err((why, refused)) => (Err(why), refused),
@@ -43,8 +45,13 @@ impl DiskStage {
         if let Err(why) = &bpf {
             options.ebpf.announce("disk", why);
         }
+        let processes = options.process_disk_latency.then(|| {
+            let source = bpf.as_deref_mut().map_err(|why| why.clone());
+            DiskProcessStage::start(source, options)
+        });
         Self {
             reader: DiskReader::default(),
+            processes,
             unread: None,
             bpf,
             refused,
@@ -54,6 +61,20 @@ impl DiskStage {
                 window: WINDOW,
                 retention: options.retention,
             }),
+        }
+    }
+
+    /// Takes what processes waited for, before a walk over all of them.
+    pub fn collect(&mut self) {
+        if let Some(processes) = &mut self.processes {
+            processes.collect();
+        }
+    }
+
+    /// Names those processes, after that walk.
+    pub fn name(&mut self, owners: &dyn Owners) {
+        if let Some(processes) = &mut self.processes {
+            processes.cycle(owners);
         }
     }
 
@@ -96,7 +117,13 @@ impl DiskStage {
         self.table.service_rows(sequence, gate)
     }
 
-    /// All that was aggregated.
+    /// Processes at disks.
+    pub fn processes(&mut self, sequence: u64, gate: BirthGate) -> Vec<ProcessDiskRow> {
+        let processes = self.processes.as_mut();
+        processes.map_or_else(Vec::new, |processes| processes.rows(sequence, gate))
+    }
+
+    /// All that was aggregated of disks and services.
     pub fn table(&self) -> &DiskTable {
         &self.table
     }
@@ -123,7 +150,7 @@ impl DiskStage {
 
 impl Part for DiskStage {
     fn sources(&self) -> Vec<SourceStatus> {
-        vec![SourceStatus {
+        let disk = SourceStatus {
             signal: "disk",
             source: match (&self.bpf, &self.unread) {
                 (Ok(_), _) => "bpf_block_rq_complete",
@@ -131,7 +158,9 @@ impl Part for DiskStage {
                 (Err(_), Some(_)) => "absent",
             },
             degraded: self.unread.clone().or_else(|| self.degraded()),
-        }]
+        };
+        let processes = self.processes.iter().map(DiskProcessStage::status);
+        [disk].into_iter().chain(processes).collect()
     }
 
     fn programs(&self) -> Vec<ProgramStatus> {
@@ -150,20 +179,25 @@ impl Part for DiskStage {
                 count: bpf.lost(),
             });
         }
+        lost.extend(self.processes.iter().filter_map(DiskProcessStage::lost));
         lost
     }
 
     fn maps(&self) -> Vec<MapFill> {
-        self.bpf
-            .as_ref()
-            .map_or_else(|_| Vec::new(), |bpf| bpf.fill().to_vec())
+        let disks = self.bpf.iter().flat_map(|bpf| bpf.fill());
+        let processes = self.processes.iter().flat_map(DiskProcessStage::maps);
+        disks.chain(processes).collect()
     }
 
     fn budgets(&self) -> Vec<Budget> {
-        self.table.budgets()
+        let mut budgets = self.table.budgets();
+        let processes = self.processes.iter();
+        budgets.extend(processes.flat_map(|processes| processes.table().budgets()));
+        budgets
     }
 
     fn held(&self) -> u64 {
-        self.table.held()
+        let processes = self.processes.as_ref();
+        self.table.held() + processes.map_or(0, |processes| processes.table().held())
     }
 }

@@ -4,6 +4,7 @@
 mod connect;
 mod cross_check;
 mod disk;
+mod disk_process;
 mod dns;
 mod door;
 mod host;
@@ -28,6 +29,7 @@ use anyhow::Context as _;
 use crate::{
     clock::Moment,
     collect::{
+        disk::process as disk_process_source,
         host::{files::HostFiles, overview::OverviewReader},
         tcp::ack,
     },
@@ -55,6 +57,17 @@ use tcp::TcpStage;
 
 /// The io controller's name in v1 hierarchies.
 const BLOCK_CONTROLLER: &str = "blkio";
+
+/// Leaves out the programs of what was not asked for.
+fn leave_out(mut kernel: Kernel, options: &EngineOptions) -> Kernel {
+    if options.rtt_source == RttSource::Walk {
+        kernel = kernel.without(&ack::PROGRAMS, &ack::MAPS);
+    }
+    if !options.process_disk_latency {
+        kernel = kernel.without(&disk_process_source::PROGRAMS, &disk_process_source::MAPS);
+    }
+    kernel
+}
 
 /// Sources, aggregation and what they need between cycles.
 pub struct Engine {
@@ -94,15 +107,9 @@ impl Engine {
         kernel::keep_small();
         let kernel = match options.ebpf {
             EbpfMode::Off => Err("switched off (--ebpf off)".to_owned()),
-            EbpfMode::Auto | EbpfMode::On => {
-                let left_out = match options.rtt_source {
-                    RttSource::Walk => (&ack::PROGRAMS[..], &ack::MAPS[..]),
-                    RttSource::Ack => Default::default(),
-                };
-                Kernel::probe(options.ebpf_log)
-                    .map(|kernel| kernel.without(left_out.0, left_out.1))
-                    .map_err(|error| format!("{error:#}"))
-            }
+            EbpfMode::Auto | EbpfMode::On => Kernel::probe(options.ebpf_log)
+                .map(|kernel| leave_out(kernel, options))
+                .map_err(|error| format!("{error:#}")),
         };
         let tcp = TcpStage::start(&kernel, options);
         let process = ProcessStage::start(&kernel, options);
@@ -194,6 +201,7 @@ impl Engine {
         let files = HostFiles::read();
         let host = self.overview.read(&files);
         self.room.ask(at);
+        self.disks.collect();
         let mut failures = Vec::new();
         let swap = &mut self.swap;
         failures.extend(
@@ -223,6 +231,7 @@ impl Engine {
             true => cgroups.service_in(BLOCK_CONTROLLER, cgroup),
             false => "".into(),
         }));
+        self.disks.name(self.process.table());
         self.stages.mark("disk");
         self.room.cycle();
         self.stages.mark("filesystem");
@@ -255,6 +264,7 @@ impl Engine {
         let swap = self.swap.rows(self.sequence, gate);
         let disks = self.disks.rows(self.sequence, gate);
         let service_disks = self.disks.services(self.sequence, gate);
+        let process_disks = self.disks.processes(self.sequence, gate);
         let dns = self.dns.as_mut();
         let dns = dns.map_or_else(Vec::new, |dns| dns.rows(self.sequence, gate));
         let (host_totals, interfaces, service_pressure) = match &mut self.host {
@@ -303,6 +313,7 @@ impl Engine {
             dns,
             disks,
             service_disks,
+            process_disks,
             limits,
             fds: self.limits.fds(),
             filesystems: self.room.rows().to_vec(),

@@ -60,6 +60,8 @@ pub struct EngineOptions {
     pub config: Option<LiveConfig>,
     /// Watch name resolution.
     pub dns: bool,
+    /// Tell processes at disks apart.
+    pub process_disk_latency: bool,
     /// Export the host's totals.
     pub host: bool,
     /// How long counters of a group that ended stay exposed.

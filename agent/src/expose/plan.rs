@@ -163,6 +163,7 @@ mod tests {
         ports: budget::PORT_USES,
         disks: budget::DISKS,
         disk_services: budget::DISK_SERVICES,
+        disk_processes: budget::DISK_PROCESSES,
         limits: budget::LIMITS,
         interfaces: budget::INTERFACES,
         pressures: budget::SERVICE_PRESSURES,
@@ -272,8 +273,12 @@ mod tests {
     #[test]
     fn everything_full_at_once_stays_within_the_limit() {
         let server = fixture::server();
-        let full = |askers| {
-            let sizes = Sizes { askers, ..BUDGETS };
+        let full = |askers, disk_processes| {
+            let sizes = Sizes {
+                askers,
+                disk_processes,
+                ..BUDGETS
+            };
             let mut snapshot = fixture::door::full(fixture::wide(202, 301), &sizes);
             snapshot.swap = fixture::swap::full(budget::SWAPPERS);
             for row in &mut snapshot.processes {
@@ -287,12 +292,12 @@ mod tests {
             };
             plan(exposed, usize::MAX).series
         };
-        let without_names = full(0);
-        assert!(without_names > 20_000, "{without_names} series");
-        let with_names = full(BUDGETS.askers);
+        let by_default = full(0, 0);
+        assert!(by_default > 20_000, "{by_default} series");
+        let with_all = full(BUDGETS.askers, BUDGETS.disk_processes);
         assert!(
-            with_names <= 25_000,
-            "{without_names}, {with_names} with names"
+            with_all <= 25_000,
+            "{by_default}, {with_all} with all that can be asked for"
         );
     }
 }

@@ -359,6 +359,16 @@ pub const BLOCK: ObjectSpec = ObjectSpec {
             hook: Hook::LateTracepoint("block_bio_complete", 2),
             needs: BIO,
         },
+        ProgramSpec {
+            name: "disk_done_for",
+            hook: Hook::LateTracepoint("block_rq_complete", 3),
+            needs: REQUEST,
+        },
+        ProgramSpec {
+            name: "disk_started",
+            hook: Hook::LateTracepoint("block_io_start", 1),
+            needs: CURRENT,
+        },
     ],
 };
 

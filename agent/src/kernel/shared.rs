@@ -6,7 +6,7 @@ use std::{
     ptr::NonNull,
 };
 
-use hostlens_ebpf::wire::{DiskSlot, RttSlot};
+use hostlens_ebpf::wire::{DiskProcessSlot, DiskSlot, RttSlot};
 
 /// What such a map may hold.
 ///
@@ -18,6 +18,8 @@ pub unsafe trait SharedSlot: 'static {}
 unsafe impl SharedSlot for RttSlot {}
 // SAFETY: repr(C), shared with the programs, atomics only.
 unsafe impl SharedSlot for DiskSlot {}
+// SAFETY: repr(C), shared with the programs, atomics only.
+unsafe impl SharedSlot for DiskProcessSlot {}
 
 /// The elements of an array map that is made to be mapped.
 pub struct SharedSlots<T: SharedSlot> {

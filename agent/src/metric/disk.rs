@@ -5,13 +5,16 @@ use hostlens_ebpf::wire::DiskOp;
 use super::{
     Desc, Exposed, Family, Kind, LabelValues, Points, Row, Unit,
     define::{counter, gauge},
+    row::{SERVICE_NOTE, push_owner},
 };
-use crate::model::{DiskOpRow, DiskRow, DiskUser, OTHER, ServiceDiskRow};
+use crate::model::{DiskOpRow, DiskRow, DiskUser, OTHER, ProcessDiskRow, ServiceDiskRow};
 
 /// Labels that identify a [`DiskRow`].
 pub const DISK_LABELS: &[&str] = &["device"];
 /// Labels that identify a [`ServiceDiskRow`].
 pub const SERVICE_DISK_LABELS: &[&str] = &["service"];
+/// Labels that identify a [`ProcessDiskRow`].
+pub const PROCESS_DISK_LABELS: &[&str] = &["process", "user", "service"];
 /// Value of the label `service` for what the kernel wrote later for somebody it did not remember.
 pub const WRITEBACK: &str = "writeback";
 
@@ -56,6 +59,29 @@ impl Row for ServiceDiskRow {
 
     fn folded(&self) -> bool {
         self.user == DiskUser::Folded
+    }
+}
+
+impl Row for ProcessDiskRow {
+    const AREA: &'static str = "Disks by process";
+    const LABELS: &'static [&'static str] = PROCESS_DISK_LABELS;
+    const NOTE: &'static str = SERVICE_NOTE;
+    const OWNER_SERVICE: Option<&'static str> = Some("service");
+    const FAMILIES: &'static [Family<Self>] = PROCESS_DISK_FAMILIES;
+
+    fn rows(exposed: Exposed<'_>) -> &[Self] {
+        &exposed.snapshot.process_disks
+    }
+
+    fn label_values(&self, values: &mut LabelValues) {
+        match &self.owner {
+            Some(owner) => push_owner(values, Some(owner)),
+            None => values.repeat(OTHER, PROCESS_DISK_LABELS.len()),
+        }
+    }
+
+    fn folded(&self) -> bool {
+        self.owner.is_none()
     }
 }
 
@@ -234,3 +260,11 @@ pub const SERVICE_DISK_FAMILIES: &[Family<ServiceDiskRow>] = &[
         },
     ),
 ];
+
+/// Every family a [`ProcessDiskRow`] fills.
+pub const PROCESS_DISK_FAMILIES: &[Family<ProcessDiskRow>] = &[latency(
+    "process_disk_io_seconds",
+    "Time of requests to all disks that processes made and wait for, from queued to done (with --process-disk-latency).",
+    "tracepoints block_io_start: the task at work, and block_rq_complete: now - request.start_time_ns",
+    |row, points| io(&row.ops, points),
+)];

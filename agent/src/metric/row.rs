@@ -7,9 +7,9 @@ use hostlens_ebpf::wire::Direction;
 use super::Family;
 use crate::model::{
     DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, HostTotals, InterfaceRow, LimitRow,
-    ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessRow,
-    RefusedRow, Remote, ServerStats, ServiceDiskRow, ServicePressureRow, ServiceRow, Snapshot,
-    SwapRow, SwapUnattributed, UpstreamRow,
+    ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessDiskRow,
+    ProcessRow, RefusedRow, Remote, ServerStats, ServiceDiskRow, ServicePressureRow, ServiceRow,
+    Snapshot, SwapRow, SwapUnattributed, UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -71,6 +71,7 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<DnsRow>();
     visitor.area::<DiskRow>();
     visitor.area::<ServiceDiskRow>();
+    visitor.area::<ProcessDiskRow>();
     visitor.area::<LimitRow>();
     visitor.area::<FilesystemRow>();
     visitor.area::<ProcessRow>();

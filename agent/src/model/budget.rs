@@ -22,6 +22,8 @@ pub const FILESYSTEMS: usize = 32;
 pub const DISKS: usize = 10;
 /// Services at disks.
 pub const DISK_SERVICES: usize = 20;
+/// Groups of processes that wait for disks.
+pub const DISK_PROCESSES: usize = 20;
 /// Who asks which resolver.
 pub const ASKERS: usize = 20;
 /// Reasons of ends named in one group of processes; further ones are `other`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hostlens_ebpf::wire::DiskOp;
 
-use super::{Histogram, QUANTILES};
+use super::{Histogram, Owner, QUANTILES};
 
 /// What was done of one operation. Counters hold since this appearance of the row began.
 #[derive(Clone, Debug)]
@@ -109,5 +109,14 @@ pub struct ServiceDiskRow {
     /// Identity.
     pub user: DiskUser,
     /// What was done, by operation; those never seen are left out.
+    pub ops: Vec<DiskOpRow>,
+}
+
+/// Requests that the processes of one group waited for, at all disks.
+#[derive(Clone, Debug)]
+pub struct ProcessDiskRow {
+    /// Whose; `None` for all groups beyond the budget.
+    pub owner: Option<Owner>,
+    /// Times of reads and writes; nothing else of them is known. Those never seen are left out.
     pub ops: Vec<DiskOpRow>,
 }

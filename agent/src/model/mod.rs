@@ -22,7 +22,9 @@ mod snapshot;
 mod swap;
 
 pub use connection::ConnectionRow;
-pub use disk::{BusySeconds, DiskOpRow, DiskRow, DiskUser, DiskVerdict, ServiceDiskRow};
+pub use disk::{
+    BusySeconds, DiskOpRow, DiskRow, DiskUser, DiskVerdict, ProcessDiskRow, ServiceDiskRow,
+};
 pub use dns::{DnsKey, DnsRow, FailedName, RCODES};
 pub use fds::{FdRow, fd_type};
 pub use filesystem::{FilesystemRow, Inodes, Room};

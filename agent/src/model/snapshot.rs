@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use super::{
     ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, HostTotals, InterfaceRow,
     JobRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow,
-    ProcessRow, RefusedRow, ServiceDiskRow, ServicePressureRow, ServiceRow, SwapRow,
-    SwapUnattributed, UpstreamRow,
+    ProcessDiskRow, ProcessRow, RefusedRow, ServiceDiskRow, ServicePressureRow, ServiceRow,
+    SwapRow, SwapUnattributed, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub disks: Vec<DiskRow>,
     /// Services at disks, heaviest first, `other` last.
     pub service_disks: Vec<ServiceDiskRow>,
+    /// Processes at disks, heaviest first, `other` last; empty unless asked for.
+    pub process_disks: Vec<ProcessDiskRow>,
     /// Filesystems, those that hang first, then the fullest.
     pub filesystems: Vec<FilesystemRow>,
     /// Descriptors by type, of the groups that hold most.
@@ -98,6 +100,7 @@ impl Snapshot {
             fds: Vec::new(),
             disks: Vec::new(),
             service_disks: Vec::new(),
+            process_disks: Vec::new(),
             filesystems: Vec::new(),
             service_label: true,
             processes: Vec::new(),

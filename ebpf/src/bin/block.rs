@@ -1,5 +1,5 @@
 //! Requests to disks: how long each took, by disk, operation and cgroup. One program for all disks
-//! with requests; two more for those without.
+//! with requests; two more for those without, and two that tell processes apart.
 #![no_std]
 #![no_main]
 #![allow(
@@ -15,7 +15,10 @@ use aya_ebpf::{
 };
 use hostlens_ebpf::{
     probe::block,
-    wire::{BIOS, BioStart, DISK_SLOTS, DISK_SLOTS_FOLDED, DISK_SLOTS_SHARED, DiskKey, DiskSlot},
+    wire::{
+        self, BIOS, BioStart, DISK_PROCESS_SLOTS, DISK_SLOTS, DISK_SLOTS_FOLDED, DISK_SLOTS_SHARED,
+        DiskKey, DiskProcessKey, DiskProcessSlot, DiskSlot, DiskStart,
+    },
 };
 
 const BPF_F_MMAPABLE: usize = 1 << 10;
@@ -45,9 +48,34 @@ static BIO_STARTS: HashMap<u64, BioStart, BIOS, BPF_F_NO_PREALLOC> = HashMap::ne
 #[btf_map]
 static DISK_LOST: PerCpuArray<u64, 1> = PerCpuArray::new();
 
+/// Times of the requests of processes, mapped by user space.
+#[btf_map]
+static DISK_PROCESS_TIMES: Array<DiskProcessSlot, DISK_PROCESS_SLOTS, BPF_F_MMAPABLE> =
+    Array::new();
+
+/// Slot of each process and operation.
+#[btf_map]
+static DISK_PROCESS_SLOT_OF: HashMap<DiskProcessKey, u32, DISK_PROCESS_SLOTS> = HashMap::new();
+
+/// Slots of processes that nobody uses.
+#[btf_map]
+static DISK_PROCESS_FREE: Queue<u32, DISK_PROCESS_SLOTS> = Queue::new();
+
+/// Requests of processes under way, by address.
+#[btf_map]
+static DISK_STARTS: HashMap<u64, DiskStart, { wire::DISK_STARTS }, BPF_F_NO_PREALLOC> =
+    HashMap::new();
+
+/// Requests of processes that found no room.
+#[btf_map]
+static DISK_STARTS_LOST: PerCpuArray<u64, 1> = PerCpuArray::new();
+
 struct Maps;
 
-impl block::DiskMaps for Maps {
+impl block::SlotMaps for Maps {
+    type Key = DiskKey;
+    type Slot = DiskSlot;
+
     #[inline(always)]
     fn slot(&self, index: u32) -> Option<&DiskSlot> {
         DISK_TIMES.get(index)
@@ -87,9 +115,45 @@ impl block::DiskMaps for Maps {
     }
 }
 
+struct ProcessMaps;
+
+impl block::SlotMaps for ProcessMaps {
+    type Key = DiskProcessKey;
+    type Slot = DiskProcessSlot;
+
+    #[inline(always)]
+    fn slot(&self, index: u32) -> Option<&DiskProcessSlot> {
+        DISK_PROCESS_TIMES.get(index)
+    }
+
+    #[inline(always)]
+    fn find(&self, key: &DiskProcessKey) -> Option<u32> {
+        // SAFETY: entries are written once, before they can be found.
+        unsafe { DISK_PROCESS_SLOT_OF.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn insert(&self, key: &DiskProcessKey, slot: u32) -> bool {
+        DISK_PROCESS_SLOT_OF
+            .insert(key, slot, u64::from(BPF_NOEXIST))
+            .is_ok()
+    }
+
+    #[inline(always)]
+    fn take_free(&self, _folded: bool) -> Option<u32> {
+        DISK_PROCESS_FREE.pop().ok().flatten()
+    }
+
+    #[inline(always)]
+    fn put_free(&self, slot: u32, _folded: bool) {
+        // It was taken from there: there is room.
+        let _ = DISK_PROCESS_FREE.push(slot, 0);
+    }
+}
+
 #[inline(always)]
-fn lost() {
-    if let Some(count) = DISK_LOST.get_ptr_mut(0) {
+fn lost(counts: &PerCpuArray<u64, 1>) {
+    if let Some(count) = counts.get_ptr_mut(0) {
         // SAFETY: a slot of this CPU.
         unsafe { *count += 1 };
     }
@@ -113,7 +177,7 @@ pub fn bio_queued(ctx: BtfTracePointContext) -> i32 {
             .insert(bio as u64, start, u64::from(BPF_ANY))
             .is_err()
     {
-        lost();
+        lost(&DISK_LOST);
     }
     0
 }
@@ -130,6 +194,45 @@ pub fn bio_done(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's second argument is a bio.
     if let Some(done) = unsafe { block::completed(bio, start) } {
         block::count(&Maps, &done);
+    }
+    0
+}
+
+#[btf_tracepoint(function = "block_io_start")]
+pub fn disk_started(ctx: BtfTracePointContext) -> i32 {
+    let rq: *const u8 = ctx.arg(0);
+    // SAFETY: the tracepoint's only argument is a request.
+    match unsafe { block::process::started(rq) } {
+        Some(start) => {
+            if DISK_STARTS
+                .insert(rq as u64, start, u64::from(BPF_ANY))
+                .is_err()
+            {
+                lost(&DISK_STARTS_LOST);
+            }
+        }
+        // Mostly there is none.
+        None => drop(DISK_STARTS.remove(rq as u64)),
+    }
+    0
+}
+
+#[btf_tracepoint(function = "block_rq_complete")]
+pub fn disk_done_for(ctx: BtfTracePointContext) -> i32 {
+    let rq: *const u8 = ctx.arg(0);
+    // SAFETY: nobody else has the entry of a request that is under way.
+    let Some(start) = (unsafe { DISK_STARTS.get(rq as u64) }).copied() else {
+        return 0;
+    };
+    // SAFETY: the tracepoint's first argument is a request.
+    let done = unsafe { block::request(rq, ctx.arg(1), ctx.arg(2)) };
+    if done.is_some_and(|done| done.goes_on()) {
+        return 0;
+    }
+    // It was just there.
+    let _ = DISK_STARTS.remove(rq as u64);
+    if let Some(done) = done {
+        block::process::count(&ProcessMaps, &start, &done);
     }
     0
 }

@@ -5,12 +5,17 @@
 //! `CLOCK_MONOTONIC`): no start needs to be remembered. Devices without requests (dm, md, zram)
 //! have only bios, whose start is.
 
+pub mod process;
+
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 
 use crate::{
     bucket,
     offsets::{ABSENT, at, set},
-    probe::load::{global, member, pointer},
+    probe::{
+        load::{global, member, pointer},
+        shared::{Shared32, Shared64},
+    },
     wire::{BioStart, CGROUP_FOLDED, CGROUP_WRITEBACK, DiskKey, DiskOp, DiskSlot},
 };
 
@@ -23,14 +28,18 @@ const STALE: u64 = (u32::MAX as u64) * 1_000;
 /// How often a raised maximum is looked at again.
 const ATTEMPTS: usize = 3;
 
-/// The maps.
-pub trait DiskMaps {
+/// The maps of one kind of slots.
+pub trait SlotMaps {
+    /// What a slot is given to.
+    type Key;
+    /// What it holds.
+    type Slot;
     /// A slot.
-    fn slot(&self, index: u32) -> Option<&DiskSlot>;
+    fn slot(&self, index: u32) -> Option<&Self::Slot>;
     /// Slot of a key.
-    fn find(&self, key: &DiskKey) -> Option<u32>;
+    fn find(&self, key: &Self::Key) -> Option<u32>;
     /// Gives a key its slot; false if it has one or there is no room.
-    fn insert(&self, key: &DiskKey, slot: u32) -> bool;
+    fn insert(&self, key: &Self::Key, slot: u32) -> bool;
     /// Takes a slot nobody uses, from those left to folded keys or the others.
     fn take_free(&self, folded: bool) -> Option<u32>;
     /// Puts it back.
@@ -47,6 +56,14 @@ pub struct Done {
     last: bool,
     io_ns: Option<u64>,
     service_ns: Option<u64>,
+}
+
+impl Done {
+    /// Parts of it are still under way.
+    #[inline(always)]
+    pub fn goes_on(&self) -> bool {
+        !self.last
+    }
 }
 
 /// Looks at a request at `block_rq_complete`; `None` if it does not count.
@@ -178,12 +195,18 @@ unsafe fn charged(bio: *const u8, op: DiskOp, flags: u32) -> u64 {
     if cgroup > ROOT {
         return cgroup;
     }
-    let sync = global(&set::REQ_SYNC);
-    if op as u32 == DiskOp::Write as u32 && sync != ABSENT && flags & sync == 0 {
+    if !waited_for(op, flags) {
         // Nobody waits for it and nobody is charged.
         return CGROUP_WRITEBACK;
     }
     ROOT
+}
+
+/// Whether somebody waits for a request, as the flags of writes tell.
+#[inline(always)]
+fn waited_for(op: DiskOp, flags: u32) -> bool {
+    let sync = global(&set::REQ_SYNC);
+    op as u32 != DiskOp::Write as u32 || sync == ABSENT || flags & sync != 0
 }
 
 /// Number of a bio's disk if that has no requests; `None` if it has.
@@ -255,7 +278,7 @@ pub unsafe fn completed(bio: *const u8, start: BioStart) -> Option<Done> {
 
 /// Adds a request to its slot.
 #[inline(always)]
-pub fn count(maps: &impl DiskMaps, done: &Done) {
+pub fn count(maps: &impl SlotMaps<Key = DiskKey, Slot = DiskSlot>, done: &Done) {
     let index = place(maps, &done.key);
     let Some(slot) = maps.slot(index) else { return };
     slot.bytes.add(done.bytes);
@@ -266,39 +289,37 @@ pub fn count(maps: &impl DiskMaps, done: &Done) {
         return;
     }
     match done.io_ns {
-        Some(ns) => {
-            if let Some(count) = slot.io.get(bucket::slot(ns)) {
-                count.add(1);
-            }
-            slot.io_sum_ns.add(ns);
-            let us = (ns / 1_000) as u32;
-            for _ in 0..ATTEMPTS {
-                if slot.io_max_us.get() >= us {
-                    break;
-                }
-                slot.io_max_us.set(us);
-            }
-        }
+        Some(ns) => add_time(&slot.io, &slot.io_sum_ns, &slot.io_max_us, ns),
         None => slot.untimed.add(1),
     }
     if let Some(ns) = done.service_ns {
-        if let Some(count) = slot.service.get(bucket::slot(ns)) {
-            count.add(1);
+        add_time(
+            &slot.service,
+            &slot.service_sum_ns,
+            &slot.service_max_us,
+            ns,
+        );
+    }
+}
+
+#[inline(always)]
+fn add_time(counts: &[Shared32; bucket::COUNT], sum_ns: &Shared64, max_us: &Shared32, ns: u64) {
+    if let Some(count) = counts.get(bucket::slot(ns)) {
+        count.add(1);
+    }
+    sum_ns.add(ns);
+    let us = (ns / 1_000) as u32;
+    for _ in 0..ATTEMPTS {
+        if max_us.get() >= us {
+            break;
         }
-        slot.service_sum_ns.add(ns);
-        let us = (ns / 1_000) as u32;
-        for _ in 0..ATTEMPTS {
-            if slot.service_max_us.get() >= us {
-                break;
-            }
-            slot.service_max_us.set(us);
-        }
+        max_us.set(us);
     }
 }
 
 /// Slot of a key: its own, else that of its disk and operation, else the one of nobody.
 #[inline(always)]
-fn place(maps: &impl DiskMaps, key: &DiskKey) -> u32 {
+fn place(maps: &impl SlotMaps<Key = DiskKey>, key: &DiskKey) -> u32 {
     if let Some(index) = own(maps, key, false) {
         return index;
     }
@@ -310,7 +331,7 @@ fn place(maps: &impl DiskMaps, key: &DiskKey) -> u32 {
 }
 
 #[inline(always)]
-fn own(maps: &impl DiskMaps, key: &DiskKey, folded: bool) -> Option<u32> {
+fn own<M: SlotMaps>(maps: &M, key: &M::Key, folded: bool) -> Option<u32> {
     if let Some(index) = maps.find(key) {
         return Some(index);
     }

@@ -17,6 +17,11 @@ pub const DISK_SLOTS: usize = 1 + DISK_SLOTS_SHARED + DISK_SLOTS_FOLDED;
 /// Bios under way at devices without requests, at most.
 pub const BIOS: usize = 8192;
 
+/// Slots of processes, by operation; the first belongs to nobody and counts what found no room.
+pub const DISK_PROCESS_SLOTS: usize = 512;
+/// Requests of processes under way, at most.
+pub const DISK_STARTS: usize = 8192;
+
 /// [`DiskKey::cgroup`] of what found no room under its own.
 pub const CGROUP_FOLDED: u64 = 0;
 /// [`DiskKey::cgroup`] of writes that the kernel made later for somebody it did not remember.
@@ -129,6 +134,62 @@ unsafe impl Record for BioStart {}
 #[cfg(feature = "user")]
 // SAFETY: as for `Record`.
 unsafe impl aya::Pod for BioStart {}
+
+/// Who made a request that is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct DiskStart {
+    /// Start of the process, ns of `CLOCK_BOOTTIME`.
+    pub process_start_ns: u64,
+    /// When it was queued, ns of `CLOCK_MONOTONIC`.
+    pub at_ns: u64,
+    /// Process id.
+    pub tgid: u32,
+    /// Padding, 0.
+    pub pad: u32,
+}
+
+const _: () = assert!(size_of::<DiskStart>() == 24);
+// SAFETY: repr(C), plain integers, no padding (size asserted above).
+unsafe impl Record for DiskStart {}
+#[cfg(feature = "user")]
+// SAFETY: as for `Record`.
+unsafe impl aya::Pod for DiskStart {}
+
+/// Whose requests to any disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct DiskProcessKey {
+    /// Start of the process, ns of `CLOCK_BOOTTIME`.
+    pub start_ns: u64,
+    /// Process id.
+    pub tgid: u32,
+    /// [`DiskOp::Read`] or [`DiskOp::Write`].
+    pub op: u32,
+}
+
+const _: () = assert!(size_of::<DiskProcessKey>() == 16);
+// SAFETY: repr(C), plain integers, no padding (size asserted above).
+unsafe impl Record for DiskProcessKey {}
+#[cfg(feature = "user")]
+// SAFETY: as for `Record`.
+unsafe impl aya::Pod for DiskProcessKey {}
+
+/// The requests of one process and operation; used as [`DiskSlot`] is.
+#[derive(Debug)]
+#[repr(C)]
+pub struct DiskProcessSlot {
+    /// Sum of the times from queued to done, ns.
+    pub io_sum_ns: Shared64,
+    /// The longest, µs, as in [`DiskSlot::io_max_us`].
+    pub io_max_us: Shared32,
+    /// Padding, 0.
+    pub pad: Shared32,
+    /// Requests by slot of [`bucket`], queued to done.
+    pub io: [Shared32; bucket::COUNT],
+}
+
+const _: () = assert!(size_of::<DiskProcessSlot>() == (16 + 4 * bucket::COUNT).next_multiple_of(8));
 
 #[cfg(test)]
 mod tests {

@@ -14,8 +14,9 @@ mod swap;
 mod task;
 
 pub use block::{
-    BIOS, BioStart, CGROUP_FOLDED, CGROUP_WRITEBACK, DISK_SLOTS, DISK_SLOTS_FOLDED,
-    DISK_SLOTS_SHARED, DiskKey, DiskOp, DiskSlot,
+    BIOS, BioStart, CGROUP_FOLDED, CGROUP_WRITEBACK, DISK_PROCESS_SLOTS, DISK_SLOTS,
+    DISK_SLOTS_FOLDED, DISK_SLOTS_SHARED, DISK_STARTS, DiskKey, DiskOp, DiskProcessKey,
+    DiskProcessSlot, DiskSlot, DiskStart,
 };
 pub use connect::{ATTEMPTS, AttemptRecord};
 pub use counters::TaskCounters;

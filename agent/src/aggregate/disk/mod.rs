@@ -6,12 +6,16 @@
 mod account;
 mod evidence;
 mod known;
+mod process;
+#[cfg(test)]
+mod process_tests;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+pub use process::DiskProcessTable;
 pub use table::DiskTable;
 
 /// How disks and services are grouped and for how long groups are kept.
@@ -24,5 +28,16 @@ pub struct DiskConfig {
     /// Window of the quantiles.
     pub window: Duration,
     /// How long counters stay after a disk has gone or a service's last request.
+    pub retention: Duration,
+}
+
+/// How processes at disks are grouped and for how long groups are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskProcessConfig {
+    /// Label sets; `other` is not counted.
+    pub budget: usize,
+    /// Window of the quantiles.
+    pub window: Duration,
+    /// How long counters stay after the last request.
     pub retention: Duration,
 }

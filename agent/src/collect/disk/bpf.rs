@@ -1,44 +1,41 @@
 //! Times of requests, from histograms that programs fill.
-//!
-//! A key's slot is taken back in two steps, a cycle apart, as events under way may still add to
-//! it: what they added in between is still handed over under its key.
 
-use std::{
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use aya::maps::{HashMap, Map, MapData, PerCpuArray, Queue};
+use aya::maps::{HashMap, MapData, PerCpuArray};
 use hostlens_ebpf::wire::{
     BIOS, BioStart, DISK_SLOTS, DISK_SLOTS_FOLDED, DISK_SLOTS_SHARED, DiskKey, DiskSlot,
 };
-use rustc_hash::FxHashMap;
 
-use super::DiskSample;
+use super::{
+    DiskSample,
+    process::DiskProcesses,
+    slots::{KeyedSlots, SlotNames, swap, times},
+};
 use crate::{
     clock::Moment,
-    kernel::{Kernel, LoadedObject, SharedSlots, objects},
-    model::{MapFill, ProgramStatus, SampleCounts},
+    kernel::{Kernel, LoadedObject, objects},
+    model::{MapFill, ProgramStatus},
 };
 
-/// A key without a request for so long gives its slot to others.
-const IDLE: Duration = Duration::from_secs(60);
 /// A bio remembered for so long will not be done under its address.
 const BIO_PATIENCE: Duration = Duration::from_secs(120);
 const TIMES: &str = "DISK_TIMES";
+const NAMES: SlotNames = SlotNames {
+    slots: TIMES,
+    slot_of: "DISK_SLOT_OF",
+    free: &[
+        ("DISK_FREE", 1 + DISK_SLOTS_SHARED),
+        ("DISK_FREE_FOLDED", DISK_SLOTS),
+    ],
+};
 const BARE_PROGRAMS: [&str; 2] = ["bio_done", "bio_queued"];
 
 /// The source.
 pub struct DiskBpf {
-    slots: SharedSlots<DiskSlot>,
-    slot_of: HashMap<MapData, DiskKey, u32>,
-    free: Queue<MapData, u32>,
-    free_folded: Queue<MapData, u32>,
+    slots: KeyedSlots<DiskKey, DiskSlot>,
     bios: HashMap<MapData, u64, BioStart>,
     lost: PerCpuArray<MapData, u64>,
-    /// When each key last had a request.
-    used: FxHashMap<DiskKey, (u32, Moment)>,
-    leaving: Vec<(DiskKey, u32)>,
     /// Requests that found no slot at all.
     unplaced: u64,
     bios_waiting: u64,
@@ -74,37 +71,26 @@ impl DiskBpf {
     fn take_maps(
         object: &mut LoadedObject,
     ) -> anyhow::Result<impl FnOnce(LoadedObject) -> Self + use<>> {
-        let slots = object
-            .map(TIMES)
-            .ok_or_else(|| anyhow::anyhow!("no map {TIMES}"))?;
-        let slots = SharedSlots::map(slots, DISK_SLOTS)?;
-        let mut free: Queue<MapData, u32> = taken(object, "DISK_FREE")?;
-        let mut free_folded: Queue<MapData, u32> = taken(object, "DISK_FREE_FOLDED")?;
-        // Those of cgroups come last: the lowest slots of the others are taken first.
-        for slot in 1..DISK_SLOTS {
-            if slot <= DISK_SLOTS_SHARED {
-                free.push(slot as u32, 0)?;
-            } else {
-                free_folded.push(slot as u32, 0)?;
-            }
-        }
-        let slot_of = object.hash("DISK_SLOT_OF")?;
+        let slots = KeyedSlots::take(object, &NAMES)?;
         let bios = object.hash("BIO_STARTS")?;
         let lost = object.per_cpu("DISK_LOST")?;
         Ok(move |object| Self {
             slots,
-            slot_of,
-            free,
-            free_folded,
             bios,
             lost,
-            used: FxHashMap::default(),
-            leaving: Vec::new(),
             unplaced: 0,
             bios_waiting: 0,
             bare: None,
             object,
         })
+    }
+
+    /// Tells processes apart from now on.
+    ///
+    /// # Errors
+    /// One line saying what this kernel lacks or refused.
+    pub fn processes(&mut self) -> Result<DiskProcesses, String> {
+        DiskProcesses::start(&mut self.object)
     }
 
     /// Watches devices without requests from now on.
@@ -130,47 +116,14 @@ impl DiskBpf {
     /// Hands over what was done since the last call and takes slots back from keys that have been
     /// idle.
     pub fn take(&mut self, now: Moment, mut sink: impl FnMut(&DiskSample)) {
-        let slots = self.slots.all();
-        if let Some(nobody) = slots.first() {
-            let sample = sample(DiskKey::default(), nobody);
-            self.unplaced += sample.io.count() + sample.untimed;
-        }
-        for (key, index) in std::mem::take(&mut self.leaving) {
-            if let Some(slot) = slots.get(index as usize) {
-                hand_over(key, slot, &mut sink);
+        let unplaced = &mut self.unplaced;
+        self.slots.empty(now, |key, slot| {
+            if let Some(key) = key {
+                return hand_over(key, slot, &mut sink);
             }
-            // There is room for all slots.
-            let _ = if index as usize <= DISK_SLOTS_SHARED {
-                self.free.push(index, 0)
-            } else {
-                self.free_folded.push(index, 0)
-            };
-        }
-        // A key that comes meanwhile may be missed; it is there the next time.
-        for (key, index) in self.slot_of.iter().flatten() {
-            let Some(slot) = slots.get(index as usize) else {
-                continue;
-            };
-            let busy = hand_over(key, slot, &mut sink);
-            let last = self.used.entry(key).or_insert((index, now));
-            if busy {
-                *last = (index, now);
-            }
-        }
-        let Self {
-            used,
-            slot_of,
-            leaving,
-            ..
-        } = self;
-        used.retain(|key, (index, last)| {
-            let idle = now.since(*last) >= IDLE;
-            if idle {
-                // Whatever the answer, it can no longer be found there.
-                let _ = slot_of.remove(key);
-                leaving.push((*key, *index));
-            }
-            !idle
+            let nobody = sample(DiskKey::default(), slot);
+            *unplaced += nobody.io.count() + nobody.untimed;
+            true
         });
         self.forget_bios(now);
         self.object.flush_log();
@@ -207,7 +160,7 @@ impl DiskBpf {
         [
             MapFill {
                 map: TIMES,
-                used: (self.used.len() + self.leaving.len()) as u64,
+                used: self.slots.used() as u64,
                 capacity: (DISK_SLOTS_SHARED + DISK_SLOTS_FOLDED) as u64,
             },
             MapFill {
@@ -222,14 +175,6 @@ impl DiskBpf {
     pub fn programs(&self) -> Vec<ProgramStatus> {
         self.object.programs()
     }
-}
-
-fn taken<T>(object: &mut LoadedObject, name: &str) -> anyhow::Result<T>
-where
-    T: TryFrom<Map>,
-    T::Error: std::error::Error + Send + Sync + 'static,
-{
-    Ok(T::try_from(object.take(name)?)?)
 }
 
 /// Hands over what a slot holds; whether there was anything.
@@ -258,27 +203,6 @@ fn sample(key: DiskKey, slot: &DiskSlot) -> DiskSample {
             _ => slot.bytes.swap(0, Relaxed),
         },
         errors: u64::from(swap(&slot.errors)),
-    }
-}
-
-fn times(counts: &[AtomicU32], sum_ns: &AtomicU64, max_us: &AtomicU32) -> SampleCounts {
-    let counts: Vec<(u16, u32)> = (0u16..)
-        .zip(counts.iter().map(swap))
-        .filter(|(_, count)| *count > 0)
-        .collect();
-    if counts.is_empty() {
-        return SampleCounts::default();
-    }
-    // Sum and maximum of a request that is being added may come with the next one's.
-    let max_us = max_us.swap(0, Relaxed);
-    SampleCounts::of(counts, sum_ns.swap(0, Relaxed), u64::from(max_us) * 1_000)
-}
-
-/// Takes a count; one that is 0 is left alone.
-fn swap(count: &AtomicU32) -> u32 {
-    match count.load(Relaxed) {
-        0 => 0,
-        _ => count.swap(0, Relaxed),
     }
 }
 

@@ -3,10 +3,13 @@
 //! ```text
 //! diskstats  /proc/diskstats and /sys/block: bytes, requests, queue, busy time ─► DiskStat
 //! bpf        block_rq_complete, block_bio_*: times, by cgroup                  ─► DiskSample
+//! process    block_io_start, block_rq_complete: times, by process              ─► DiskProcessSample
 //! ```
 
 pub mod bpf;
 pub mod diskstats;
+pub mod process;
+mod slots;
 
 use std::sync::Arc;
 

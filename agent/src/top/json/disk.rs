@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::fields::Quantiles;
+use super::{fields::Quantiles, records::service};
 use crate::{
     metric::WRITEBACK,
-    model::{DiskOpRow, DiskRow, DiskUser, OTHER, ServiceDiskRow},
+    model::{DiskOpRow, DiskRow, DiskUser, OTHER, ProcessDiskRow, ServiceDiskRow},
 };
 
 #[derive(Serialize)]
@@ -44,18 +44,35 @@ pub struct Operation {
     pub service_seconds: Option<Quantiles>,
 }
 
+#[derive(Serialize)]
+pub struct ProcessDisk<'a> {
+    pub process: &'a str,
+    pub user: &'a str,
+    pub service: Option<&'a str>,
+    pub folded: bool,
+    pub operations: Vec<ProcessOperation>,
+}
+
+#[derive(Serialize)]
+pub struct ProcessOperation {
+    pub op: &'static str,
+    pub timed_requests: u64,
+    pub io_seconds: Option<Quantiles>,
+}
+
+fn quantiles([p50, p75, p95, p99, max]: [f64; 5]) -> Quantiles {
+    Quantiles {
+        p50,
+        p75,
+        p95,
+        p99,
+        max,
+    }
+}
+
 /// What is known of operations: their times, their counts, their failures.
 fn operations(ops: &[DiskOpRow], timed: bool, counted: bool, errors: bool) -> Vec<Operation> {
-    let quantiles = |all: Option<[f64; 5]>| {
-        let [p50, p75, p95, p99, max] = all.filter(|_| timed)?;
-        Some(Quantiles {
-            p50,
-            p75,
-            p95,
-            p99,
-            max,
-        })
-    };
+    let quantiles = |all: Option<[f64; 5]>| all.filter(|_| timed).map(quantiles);
     let ops = ops.iter().map(|op| Operation {
         op: op.op.name(),
         bytes: counted.then_some(op.bytes),
@@ -99,6 +116,24 @@ impl<'a> ServiceDisk<'a> {
             },
             folded: row.user == DiskUser::Folded,
             operations: operations(&row.ops, true, true, true),
+        }
+    }
+}
+
+impl<'a> ProcessDisk<'a> {
+    pub(super) fn new(row: &'a ProcessDiskRow) -> Self {
+        let owner = row.owner.as_ref();
+        let ops = row.ops.iter().map(|op| ProcessOperation {
+            op: op.op.name(),
+            timed_requests: op.io.count(),
+            io_seconds: op.io_quantiles.map(quantiles),
+        });
+        Self {
+            process: owner.map_or(OTHER, |owner| &owner.process),
+            user: owner.map_or(OTHER, |owner| &owner.user),
+            service: service(owner),
+            folded: owner.is_none(),
+            operations: ops.collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{
-    disk::{Disk, ServiceDisk},
+    disk::{Disk, ProcessDisk, ServiceDisk},
     dns::Dns,
     door::{Listener, Refused, Settings},
     filesystem::Filesystem,
@@ -40,6 +40,7 @@ pub struct Document<'a> {
     pub dns: Vec<Dns<'a>>,
     pub disks: Vec<Disk<'a>>,
     pub service_disks: Vec<ServiceDisk<'a>>,
+    pub process_disks: Vec<ProcessDisk<'a>>,
     pub filesystems: Vec<Filesystem<'a>>,
     pub limits: Vec<Limit<'a>>,
     pub fds: Vec<Fds<'a>>,

@@ -12,7 +12,7 @@ use crate::top::{item::Item, notice};
 
 use super::{
     Lists, SCHEMA,
-    disk::{Disk, ServiceDisk},
+    disk::{Disk, ProcessDisk, ServiceDisk},
     dns::Dns,
     door::{Listener, Refused, Settings},
     fields::{
@@ -91,6 +91,11 @@ impl<'a> Document<'a> {
                 Item::DiskUser(row) => Some(ServiceDisk::new(row)),
                 _ => None,
             }),
+            process_disks: snapshot
+                .process_disks
+                .iter()
+                .map(ProcessDisk::new)
+                .collect(),
             filesystems: convert(&lists.filesystems, |item| match item {
                 Item::Filesystem(row) => Some(Filesystem::new(row)),
                 _ => None,

@@ -286,6 +286,7 @@ pub fn busy(snapshot: Snapshot) -> Snapshot {
         dns: dns(),
         disks: disks(),
         service_disks: disk_users(),
+        process_disks: crate::metric::fixture::disk::processes(),
         filesystems: filesystems(),
         limits: limit::small(),
         fds: limit::fds(1),

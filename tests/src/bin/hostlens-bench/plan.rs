@@ -146,6 +146,7 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
         peer_budget: 100,
         process_budget: 300,
         dns: false,
+        process_disk_latency: false,
         retention: Duration::from_secs(15 * 60),
         ring_bytes: None,
         tcp_process_label: false,

@@ -91,8 +91,7 @@ fn near(what: &str, truth: [f64; 2], seen: &Value) -> Result<(), String> {
 }
 
 /// Two processes at two disks, one reads, the other writes: each is said to wait as long as its
-/// own disk took, by exactly the requests it made. The threads of the kernel in between (those of
-/// the loop devices) are nobody.
+/// own disk took, by exactly the requests it made.
 #[test]
 fn each_process_waits_for_its_own_disk() {
     if !offers(&[AGENT, FUSE, LOOP, STARTS]) {
@@ -132,15 +131,48 @@ fn each_process_waits_for_its_own_disk() {
             assert_eq!(seen["timed_requests"], COUNT, "{}", asker.name);
             near(asker.name, truth, &seen["io_seconds"])?;
         }
-        top.await_cycle("no thread of the kernel", PATIENCE, |cycle| {
-            let rows = cycle["process_disks"].as_array().into_iter().flatten();
-            let named: Vec<_> = rows.filter_map(|row| row["process"].as_str()).collect();
-            let kernel = named.iter().any(|name| name.starts_with("kworker"));
-            assert!(!kernel, "{named:?}");
-            Ok(())
-        });
         Ok(())
     });
+}
+
+/// What is only written to memory goes to the disk later, in another's name: who wrote it did not
+/// wait for the disk.
+#[test]
+fn written_later_is_not_waited_for() {
+    if !offers(&[AGENT, FUSE, LOOP, STARTS]) {
+        return;
+    }
+    let _turn = Turn::take();
+    let names = Names::new();
+    let slow = SlowFile::new(SIZE);
+    let device = LoopDevice::new(&slow.path(), true);
+    let top = Top::start_with("--process-disk-latency");
+    let (mebibytes, path) = (8, device.path().display());
+    let what = format!("requests {path} buffered {mebibytes} {}", 1 << 20);
+    let mut writer = Start::new(&names.workload("laterwriter"), &what).spawn();
+    writer.say("go");
+    writer.reply();
+    // It stays: whoever closes a device last waits for what is left to write.
+    nix::unistd::sync();
+    let written = json!(device.name());
+    top.await_cycle("what was written", PATIENCE, |cycle| {
+        let row = top::row(cycle, "disks", &[("device", written.clone())])?;
+        let ops = row["operations"].as_array().into_iter().flatten();
+        let writes = ops.filter(|op| op["op"] == "write");
+        let bytes: u64 = writes.filter_map(|op| op["bytes"].as_u64()).sum();
+        (bytes >= mebibytes << 20)
+            .then_some(())
+            .ok_or_else(|| row.to_string())
+    });
+    // Processes are told of a cycle later at most.
+    let others = top.await_cycle("the next cycle", PATIENCE, |cycle| {
+        Ok(cycle["process_disks"].clone())
+    });
+    let rows = others.as_array().into_iter().flatten();
+    let mine = rows.filter(|row| row["process"] == "laterwriter");
+    let writes = |row: &Value| row["operations"].to_string().contains("\"write\"");
+    assert!(!mine.into_iter().any(writes), "{others}");
+    writer.finish();
 }
 
 /// Nobody asked: there is neither a source nor a row.

@@ -57,6 +57,11 @@ impl Filter {
         }
     }
 
+    /// Whether one of these texts of a line lets it pass.
+    pub fn passes(&self, texts: &[&str]) -> bool {
+        self.is_empty() || texts.iter().any(|text| self.matches(text))
+    }
+
     fn matches(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         self.words.iter().any(|word| text.contains(word.as_str()))

@@ -125,3 +125,75 @@ impl DiskProcesses {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::{fs::File, io::Write as _, path::Path};
+
+    use hostlens_ebpf::wire::DiskOp;
+
+    use super::*;
+    use crate::{collect::disk::bpf::DiskBpf, kernel::Kernel};
+
+    /// Looks until something must have come.
+    const LOOKS: usize = 1_000;
+
+    /// Writes a file and waits for the disk; whether this process is then told of.
+    fn told_of_a_write(source: &mut DiskProcesses, file: &mut File, now: Moment) -> bool {
+        let mut told = 0;
+        file.write_all(&[7; 65_536]).unwrap();
+        File::sync_all(file).unwrap();
+        for _ in 0..LOOKS {
+            source.take(now, |sample| {
+                let key = sample.key;
+                if key.tgid == std::process::id() && key.op == DiskOp::Write as u32 {
+                    assert!(key.start_ns > 0 && !sample.io.is_empty());
+                    told += sample.io.count();
+                }
+            });
+            if told > 0 {
+                break;
+            }
+        }
+        told > 0
+    }
+
+    /// What this process waits for is told under its id, and again once its slot was taken back.
+    #[test]
+    fn writes_of_ours_are_ours() {
+        // SAFETY: no arguments.
+        if unsafe { libc::geteuid() } != 0 {
+            println!("SKIP: loading programs needs root");
+            return;
+        }
+        let kernel = Kernel::probe(false).unwrap();
+        if kernel.tracepoint_args("block_io_start").is_none() {
+            println!("SKIP: this kernel has no tracepoint block_io_start");
+            return;
+        }
+        let mut disks = DiskBpf::start(&kernel).unwrap_or_else(|(why, _)| unreachable!("{why}"));
+        let mut source = disks.processes().unwrap();
+        let name = format!("target-processes-{}.tmp", std::process::id());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let mut file = File::create(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let mut now = Moment::now();
+        if !told_of_a_write(&mut source, &mut file, now) {
+            println!("SKIP: files here are on no disk of this host");
+            return;
+        }
+        assert!(source.slots.used() > 0);
+        // Each look is a minute after the one before; others may wait for disks meanwhile.
+        let mut looks = 0;
+        while source.slots.used() > 0 && looks < LOOKS {
+            now = now.plus(Duration::from_secs(61));
+            source.take(now, |_| {});
+            looks += 1;
+        }
+        assert_eq!(source.slots.used(), 0, "after {looks} looks");
+        assert!(told_of_a_write(&mut source, &mut file, now));
+        assert_eq!(source.lost(), 0);
+    }
+}

@@ -11,7 +11,7 @@ mod lives;
 mod pools;
 mod records;
 
-use crate::model::Snapshot;
+use crate::model::{OTHER, ProcessDiskRow, Snapshot};
 
 use super::{columns::View, filter::Filter, item::Item, options::TopOptions, rows};
 
@@ -44,6 +44,7 @@ struct Lists<'a> {
     dns: Vec<Item<'a>>,
     /// Services at disks among them.
     disks: Vec<Item<'a>>,
+    process_disks: Vec<&'a ProcessDiskRow>,
     filesystems: Vec<Item<'a>>,
     limits: Vec<Item<'a>>,
 }
@@ -66,7 +67,12 @@ impl<'a> Lists<'a> {
         let columns = View::Processes.table().columns;
         let members = Item::members(snapshot);
         let named = |item: &Item<'_>| matcher.passes(*item, columns);
+        let at_disks = |row: &&ProcessDiskRow| match &row.owner {
+            Some(owner) => filter.passes(&[&owner.process, &owner.user, &owner.service]),
+            None => filter.passes(&[OTHER]),
+        };
         Self {
+            process_disks: snapshot.process_disks.iter().filter(at_disks).collect(),
             processes: list(View::Processes),
             members: members.filter(named).collect(),
             jobs: list(View::Jobs),

@@ -91,9 +91,10 @@ impl<'a> Document<'a> {
                 Item::DiskUser(row) => Some(ServiceDisk::new(row)),
                 _ => None,
             }),
-            process_disks: snapshot
+            process_disks: lists
                 .process_disks
                 .iter()
+                .copied()
                 .map(ProcessDisk::new)
                 .collect(),
             filesystems: convert(&lists.filesystems, |item| match item {

@@ -127,6 +127,12 @@ fn filter_and_order_reach_json() {
     let document = parsed(&options, &fixture::host());
     assert_eq!(document["processes"], serde_json::json!([]));
     assert_eq!(document["connections"].as_array().map(Vec::len), Some(1));
+    assert_eq!(document["process_disks"], serde_json::json!([]));
+    options.filter = "backup|other".into();
+    let document = parsed(&options, &fixture::host());
+    let at_disks = document["process_disks"].as_array().into_iter().flatten();
+    let names: Vec<_> = at_disks.map(|row| row["process"].clone()).collect();
+    assert_eq!(names, ["backup", "other"]);
     options.filter = String::new();
     options.view = View::Connections;
     options.sort = Some("rtt".into());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::flags::{FLAGS, Remap};
 use super::linker::Linker;
@@ -82,6 +82,12 @@ impl Compiler {
             let linked =
                 fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let stripped = object::strip(&linked).with_context(|| format!("object {name}"))?;
+            let calling = object::calling(&stripped)?;
+            ensure!(
+                calling.is_empty(),
+                "object {name}: {calling:?} call functions of their own, which is not safe before \
+                 6.5: see FLAGS in xtask/src/ebpf/flags.rs"
+            );
             if let Some(folder) = remap.leftover(&stripped) {
                 bail!(
                     "object {name} names a folder of this machine: {}",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use object::build::elf::{Builder, SectionData};
-use object::elf::{SHT_STRTAB, STB_GLOBAL, STT_FILE, STT_SECTION, STV_HIDDEN};
+use object::elf::{SHF_EXECINSTR, SHT_STRTAB, STB_GLOBAL, STT_FILE, STT_SECTION, STV_HIDDEN};
 
 /// The object without DWARF: everything the kernel and the loader read stays, BTF included.
 ///
@@ -34,6 +34,33 @@ pub fn strip(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut stripped = Vec::new();
     elf.write(&mut stripped)?;
     Ok(stripped)
+}
+
+/// Sections with programs that call functions of the object itself, such as `memset`. Before 6.5
+/// such a program has no exception table (`jit_subprogs()`): reading through a null pointer, which
+/// reads as zero otherwise, brings the kernel down.
+///
+/// # Errors
+/// The bytes are no ELF object.
+pub fn calling(bytes: &[u8]) -> Result<BTreeSet<String>> {
+    const CALL: u8 = 0x85;
+    const PSEUDO_CALL: u8 = 1;
+    let elf = Builder::read(bytes)?;
+    let mut calling = BTreeSet::new();
+    for section in &elf.sections {
+        if !section.sh_flags.contains(SHF_EXECINSTR) {
+            continue;
+        }
+        let SectionData::Data(code) = &section.data else {
+            continue;
+        };
+        // The second half of a wide instruction has no operation code.
+        let calls = |instruction: &[u8]| matches!(instruction, [CALL, registers, ..] if registers >> 4 == PSEUDO_CALL);
+        if code.chunks_exact(8).any(calls) {
+            calling.insert(section.name.to_string());
+        }
+    }
+    Ok(calling)
 }
 
 /// What an object holds, by name: two compilers may emit other instructions for the same sources,
@@ -122,6 +149,31 @@ mod tests {
         assert_eq!(
             shape(&strip(&full).unwrap()).unwrap(),
             shape(&bare).unwrap()
+        );
+    }
+
+    #[test]
+    fn calls_of_own_functions_are_found() {
+        // A helper (source register 0), then a function of the object (1).
+        let helper = [0x85, 0, 0, 0, 5, 0, 0, 0];
+        let own = [0x85, 0x10, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF];
+        let with = |code: &[u8]| {
+            let bytes = object(&["iter/tcp"]);
+            let mut elf = Builder::read(bytes.as_slice()).unwrap();
+            for section in &mut elf.sections {
+                if section.name.as_slice() == b"iter/tcp" {
+                    section.sh_flags = SHF_EXECINSTR;
+                    section.data = SectionData::Data(code.to_vec().into());
+                }
+            }
+            let mut bytes = Vec::new();
+            elf.write(&mut bytes).unwrap();
+            calling(&bytes).unwrap()
+        };
+        assert_eq!(with(&helper), BTreeSet::new());
+        assert_eq!(
+            with(&[helper, own].concat()),
+            BTreeSet::from(["iter/tcp".to_owned()])
         );
     }
 

@@ -180,11 +180,25 @@ fn bound(maps: &impl RttMaps, exact: &ListenKey) -> Option<[u8; 16]> {
     let mapped = bytes(ANY_V4);
     let mut any = *exact;
     any.addr = mapped;
-    if exact.addr[..12] == mapped[..12] && maps.listens(&any) {
+    if is_v4(&exact.addr) && maps.listens(&any) {
         return Some(any.addr);
     }
     any.addr = bytes(ANY_V6);
     maps.listens(&any).then_some(any.addr)
+}
+
+/// Whether an address is IPv4, mapped. No comparison of slices: that would be a call.
+#[inline(always)]
+fn is_v4(address: &[u8; 16]) -> bool {
+    let word = |at: usize| {
+        u32::from_be_bytes([
+            address[at],
+            address[at + 1],
+            address[at + 2],
+            address[at + 3],
+        ])
+    };
+    word(0) | word(4) | (word(8) ^ 0xFFFF) == 0
 }
 
 /// Slot of what found no room.

@@ -378,7 +378,8 @@ settings! {
     REQ_SYNC = 0xFFFF_FFFF;
     /// Length of a jiffy, ns.
     JIFFY_NS = 0xFFFF_FFFF;
-    /// Which argument of `block_bio_queue` is the request: it was the second up to 5.10.
+    /// Which argument of `block_bio_queue` is the request: 0; absent up to 5.10, where it is the
+    /// second.
     BIO_ARGUMENT = 0xFFFF_FFFF;
     /// Flag of a request that writes to swap (`REQ_SWAP`).
     REQ_SWAP = 0xFFFF_FFFF;

@@ -51,7 +51,8 @@ pub fn resolve(btf: &Btf) -> SwapLayout {
         (
             "BIO_ARGUMENT",
             btf.tracepoint_args("block_bio_queue")
-                .and_then(|arguments| u32::try_from(arguments).ok()?.checked_sub(1)),
+                .filter(|arguments| *arguments == 1)
+                .map(|_| 0),
         ),
     ];
     let wished = [

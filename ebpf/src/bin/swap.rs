@@ -7,7 +7,6 @@
 )]
 
 use aya_ebpf::{
-    EbpfContext as _,
     bindings::BPF_NOEXIST,
     btf_maps::{Array, HashMap, PerCpuArray},
     macros::{btf_map, btf_tracepoint},
@@ -16,7 +15,6 @@ use aya_ebpf::{
 use hostlens_ebpf::{
     offsets::set,
     probe::{
-        iter,
         load::{add, global},
         swap,
     },
@@ -72,18 +70,13 @@ fn charge(key: &SwapKey, more: SwapBytes) {
     }
 }
 
-/// A request is queued: `(queue, request)` up to 5.10, `(request)` since.
+/// A request is queued (before 5.11 a queue comes first: not supported).
 #[btf_tracepoint(function = "block_bio_queue")]
 pub fn swap_queued(ctx: BtfTracePointContext) -> i32 {
-    // Two reads, not one at a computed place: the context is only read at places known at load.
-    // SAFETY: the tracepoint has as many arguments as the setting says.
-    let bio = unsafe {
-        if global(&set::BIO_ARGUMENT) == 1 {
-            iter::slot(ctx.as_ptr(), 1)
-        } else {
-            iter::slot(ctx.as_ptr(), 0)
-        }
-    };
+    if global(&set::BIO_ARGUMENT) != 0 {
+        return 0;
+    }
+    let bio: *const u8 = ctx.arg(0);
     let Some(devices) = SWAP_DEVICES.get_ptr(0) else {
         return 0;
     };

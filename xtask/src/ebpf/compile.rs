@@ -85,8 +85,8 @@ impl Compiler {
             let calling = object::calling(&stripped)?;
             ensure!(
                 calling.is_empty(),
-                "object {name}: {calling:?} call functions of their own, which is not safe before \
-                 6.5: see FLAGS in xtask/src/ebpf/flags.rs"
+                "object {name}: {calling:?} call functions of their own, which is not safe on \
+                 every kernel: see FLAGS in xtask/src/ebpf/flags.rs"
             );
             if let Some(folder) = remap.leftover(&stripped) {
                 bail!(

@@ -10,9 +10,9 @@ use crate::tree::metadata;
 /// Flags that shape the code. `bpf_target_arch` only picks aya's register names for programs
 /// that receive `pt_regs`; ours do not, so one object serves every little-endian machine.
 ///
-/// Copying and clearing memory is expanded in place, never a call: before 6.5 (`jit_subprogs()`) a
-/// program with functions of its own has no exception table, so that a null pointer on its way,
-/// which otherwise reads as zero, is a kernel panic.
+/// Copying and clearing memory is expanded in place, never a call: before the kernel's commit
+/// 0108a4e9f358 (June 2023, `jit_subprogs()`) a program with functions of its own has no exception
+/// table, so that a null pointer on its way, which otherwise reads as zero, is a kernel panic.
 pub const FLAGS: [&str; 5] = [
     "--cfg=bpf_target_arch=\"x86_64\"",
     "-Cdebuginfo=2",

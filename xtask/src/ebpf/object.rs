@@ -36,9 +36,8 @@ pub fn strip(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(stripped)
 }
 
-/// Sections with programs that call functions of the object itself, such as `memset`. Before 6.5
-/// such a program has no exception table (`jit_subprogs()`): reading through a null pointer, which
-/// reads as zero otherwise, brings the kernel down.
+/// Sections with programs that call functions of the object itself, such as `memset`: not safe on
+/// every kernel, see [`super::flags::FLAGS`].
 ///
 /// # Errors
 /// The bytes are no ELF object.

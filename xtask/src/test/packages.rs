@@ -7,13 +7,17 @@ use anyhow::{Result, bail};
 use crate::sh;
 
 /// Program → Debian package.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("ps", "procps"),
     ("tmux", "tmux"),
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("mkswap", "util-linux"),
+    ("losetup", "mount"),
+    ("perl", "perl-base"),
 ];
 
 /// Debian's way of saying: install, but start nothing.

@@ -124,7 +124,9 @@ fn parse(line: &str) -> Option<(u32, &str, Fields)> {
     let major: u32 = words.next()?.parse().ok()?;
     let minor: u32 = words.next()?.parse().ok()?;
     let name = words.next()?;
-    let fields: Vec<u64> = words.map(|word| word.parse().unwrap_or(0)).collect();
+    // What is no number was not measured: no line of it is believed.
+    let fields: Result<Vec<u64>, _> = words.map(str::parse).collect();
+    let fields = fields.ok()?;
     // Eleven since 2.6; discards and flushes were added behind.
     (fields.len() >= 11 && major < 1 << 12 && minor < 1 << 20).then_some((
         major << 20 | minor,
@@ -144,6 +146,7 @@ mod tests {
  254 1 vda1 9 1 72 30 4 2 16 5 3 99 140 2 0 24 9 7 6
  104 0 cciss/c0d0 5 0 8 1 0 0 0 0 0 1 1
    7 0 loop0 0 0 0 0 0 0 0 0 0 0 0
+   8 0 sda 10 1 80 30 four 2 16 5 3 99 140
 nonsense
 ";
 
@@ -167,7 +170,13 @@ nonsense
         let dir = Host(root);
         fs::create_dir_all(dir.path()).unwrap();
         fs::write(dir.path().join("diskstats"), TEXT).unwrap();
-        for (disk, iostats) in [("vda", "1\n"), ("cciss!c0d0", "0\n"), ("loop0", "1\n")] {
+        let disks = [
+            ("vda", "1\n"),
+            ("cciss!c0d0", "0\n"),
+            ("loop0", "1\n"),
+            ("sda", "1\n"),
+        ];
+        for (disk, iostats) in disks {
             fs::create_dir_all(dir.path().join(disk).join("queue")).unwrap();
             fs::write(dir.path().join(disk).join("queue/iostats"), iostats).unwrap();
         }

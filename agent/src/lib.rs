@@ -9,6 +9,7 @@
 //! ```
 //!
 //! `engine` drives one cycle after another, `cli` and `doctor` are the ways in.
+//! `request` is the one way back: what clients and `top` ask the engine for.
 //! `aggregate` is pure: no I/O, no clock. `metric` is the one table of exported families.
 
 pub mod aggregate;
@@ -22,4 +23,5 @@ pub mod expose;
 pub mod kernel;
 pub mod metric;
 pub mod model;
+pub mod request;
 pub mod top;

@@ -15,8 +15,8 @@ pub mod swap;
 pub mod tcp;
 
 use hostlens_ebpf::wire::{
-    Direction, ListenRecord, RefusedKey, RttKey, SockRecord, SockTotals, TaskRecord, TaskTotals,
-    ThreadRecord,
+    Direction, Excluded, ListenKey, ListenRecord, RefusedKey, RttKey, SockRecord, SockTotals,
+    TaskRecord, TaskTotals, ThreadRecord, TurnGroup,
 };
 
 use crate::model::SampleCounts;
@@ -38,6 +38,27 @@ pub trait RttSink {
     fn rtt(&mut self, key: &RttKey, samples: &SampleCounts);
     /// Samples of groups that found no room under a key of their own.
     fn rtt_elsewhere(&mut self, direction: Direction, samples: &SampleCounts);
+}
+
+/// Turns of one group of connections since the last look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TurnSamples {
+    /// First histogram, see [`TurnGroup`].
+    pub first: SampleCounts,
+    /// Second histogram, see [`TurnGroup`].
+    pub second: SampleCounts,
+    /// Turns left out, by [`Excluded`].
+    pub excluded: [u32; Excluded::COUNT],
+}
+
+/// Takes times to first byte; implemented by `aggregate`.
+pub trait TurnSink {
+    /// What peers waited for us, or we for them.
+    fn response(&mut self, key: &RttKey, turns: &TurnSamples);
+    /// How long what came to a listener's connections waited to be read, and to be answered.
+    fn listener(&mut self, listener: &ListenKey, turns: &TurnSamples);
+    /// Turns of groups that found no room under a key of their own.
+    fn elsewhere(&mut self, group: TurnGroup, turns: &TurnSamples);
 }
 
 /// Takes listening sockets and what was turned away at the door; implemented by `aggregate`.

@@ -16,6 +16,7 @@ mod own;
 mod owner;
 mod peer;
 mod process;
+mod response;
 mod server;
 mod service;
 mod snapshot;
@@ -46,6 +47,10 @@ pub use own::{
 pub use owner::{Owner, UNKNOWN};
 pub use peer::{ConnectionState, PeerKey, PeerRates, PeerRow, Remote};
 pub use process::{ExitReason, MemberRow, Memory, ProcessId, ProcessRates, ProcessRow};
+pub use response::{
+    Detached, EXCLUDED_NAMES, ListenerTurnRow, ResponseExclusions, ResponseMode, ResponseRow,
+    ResponseState, ResponseStatus,
+};
 pub use server::{FormatStats, ServerStats};
 pub use service::{
     AbortCause, CloseReason, ConnectError, FailureKey, FailureRow, Heaviest, PortUseRow,

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use super::ResponseStatus;
+
 /// Where a signal comes from, and why not from better.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceStatus {
@@ -169,6 +171,8 @@ pub struct OwnStats {
     pub scope: Scope,
     /// The configuration file; `None` without one.
     pub config: Option<ConfigStatus>,
+    /// Whether times to first byte are watched.
+    pub response_time: ResponseStatus,
     /// Label sets whose counters are held at 0 until scrapers have seen their birth.
     pub held_series_sets: u64,
     /// CPU time of the agent, seconds; `None` if it could not be read.

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     ConnectionRow, DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, HostTotals, InterfaceRow,
-    JobRow, LimitRow, ListenSettings, ListenerRow, MemberRow, OwnStats, PeerRow, PortUseRow,
-    ProcessDiskRow, ProcessRow, RefusedRow, ServiceDiskRow, ServicePressureRow, ServiceRow,
-    SwapRow, SwapUnattributed, UpstreamRow,
+    JobRow, LimitRow, ListenSettings, ListenerRow, ListenerTurnRow, MemberRow, OwnStats, PeerRow,
+    PortUseRow, ProcessDiskRow, ProcessRow, RefusedRow, ResponseExclusions, ResponseRow,
+    ServiceDiskRow, ServicePressureRow, ServiceRow, SwapRow, SwapUnattributed, UpstreamRow,
 };
 
 /// A complete cycle. Shared behind an `Arc`; never changed.
@@ -28,6 +28,12 @@ pub struct Snapshot {
     pub service_pressure: Vec<ServicePressureRow>,
     /// TCP groups, heaviest first within a direction, `other` last.
     pub peers: Vec<PeerRow>,
+    /// Times to first byte, heaviest first within a direction, `other` last; empty unless watched.
+    pub responses: Vec<ResponseRow>,
+    /// Turns left out of them, by direction.
+    pub response_exclusions: Vec<ResponseExclusions>,
+    /// Waiting and serving by listener, heaviest first, `other` last; empty unless watched.
+    pub listener_turns: Vec<ListenerTurnRow>,
     /// Listeners, heaviest first, `other` last.
     pub listeners: Vec<ListenerRow>,
     /// What a full accept queue does here.
@@ -88,6 +94,9 @@ impl Snapshot {
             interfaces: Vec::new(),
             service_pressure: Vec::new(),
             peers: Vec::new(),
+            responses: Vec::new(),
+            response_exclusions: Vec::new(),
+            listener_turns: Vec::new(),
             listeners: Vec::new(),
             listen_settings: ListenSettings::default(),
             services: Vec::new(),

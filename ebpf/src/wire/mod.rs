@@ -12,6 +12,7 @@ mod rtt;
 mod sock;
 mod swap;
 mod task;
+mod turn;
 
 pub use block::{
     BIOS, BioStart, CGROUP_FOLDED, CGROUP_WRITEBACK, DISK_PROCESS_SLOTS, DISK_SLOTS,
@@ -34,6 +35,10 @@ pub use sock::{
 };
 pub use swap::{SWAP_DEVICES, SWAP_OWNERS, SwapBytes, SwapDevices, SwapKey, SwapOwner};
 pub use task::{TaskFlags, TaskKind, TaskRecord, TaskTotals, ThreadRecord};
+pub use turn::{
+    Excluded, TURN_FOLDED, TURN_GROUPS, TURN_SLOTS, TURN_SOCKETS, TurnCost, TurnGroup, TurnSlot,
+    TurnTimes,
+};
 
 /// Value of a `u32` field that the running kernel could not tell.
 pub const UNKNOWN_U32: u32 = u32::MAX;

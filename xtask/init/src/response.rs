@@ -113,7 +113,7 @@ fn exposition() -> Result<Vec<String>, String> {
             .filter(about)
             .map(str::to_owned)
             .collect();
-        let counts: Vec<f64> = lines.iter().filter_map(count).collect();
+        let counts: Vec<f64> = lines.iter().filter_map(|line| count(line)).collect();
         let all = counts.iter().all(|&count| count >= f64::from(TURNS));
         // Responses both ways, waiting, serving; and what is new is 0 until it was scraped.
         if counts.len() >= 4 && all {
@@ -130,7 +130,7 @@ fn about(line: &&str) -> bool {
 }
 
 /// A histogram's number of observations, if the line says that.
-fn count(line: &String) -> Option<f64> {
+fn count(line: &str) -> Option<f64> {
     let (_, value) = line.split_once("_count{")?;
     value.rsplit(' ').next()?.parse().ok()
 }

@@ -17,6 +17,7 @@ use super::{
     helper::Helper,
     listeners, memory, namespaces, pingpong, programs,
     report::Report,
+    response,
 };
 
 /// What to measure.
@@ -65,6 +66,8 @@ enum Part {
     Listeners,
     /// Round trips and bulk traffic with and without an agent
     Pingpong,
+    /// Times to first byte: per run, per turn, and requests a second until auto gives up
+    Response,
 }
 
 /// A load of sockets and processes.
@@ -203,6 +206,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     if wants(Part::Pingpong) {
         pingpong::measure(passes, &mut report)?;
+    }
+    if wants(Part::Response) {
+        response::measure(passes, &mut report)?;
     }
     report.print();
     match report.missed() {

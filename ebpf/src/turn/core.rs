@@ -107,7 +107,7 @@ pub struct Turn {
     last_seq: u32,
     /// Bytes of the burst that passed last, of the side that spoke last.
     burst: u32,
-    /// `bytes_retrans` when the question began.
+    /// `bytes_retrans` before the question.
     retransmitted: u32,
     /// Shortest round trip known, µs.
     pub(super) floor_us: u32,
@@ -246,6 +246,9 @@ impl Turn {
     pub fn arrived(&mut self, socket: &Socket, segment: &Segment) -> Outcome {
         let mut outcome = Outcome::default();
         let now = segment.at_ns;
+        if self.phase != ASKING {
+            self.retransmitted = socket.retransmitted;
+        }
         let heard_all = !after(socket.snd_nxt, segment.ack);
         if segment.seq == segment.end {
             if self.inbound == 0 && self.phase == ASKING && self.noted_ns == 0 && heard_all {
@@ -293,6 +296,7 @@ impl Turn {
             self.overlap();
         }
         let again = self.retransmitted != socket.retransmitted;
+        self.retransmitted = socket.retransmitted;
         outcome.excluded = self.verdict(again.then_some(Excluded::Retransmit));
         if outcome.excluded.is_none() {
             let response_ns = now.saturating_sub(self.asked_ns);

@@ -1,7 +1,12 @@
 //! Times to first byte: who asks and who answers, each with its own stamps, and what an agent
 //! says of the two.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display, Formatter},
+    net::SocketAddr,
+    path::Path,
+};
 
 use serde_json::Value;
 
@@ -14,6 +19,14 @@ use crate::{
 
 /// Growth of a bucket, in octaves.
 pub const BUCKET: f64 = 1.0 / 8.0;
+/// Histogram of answers to peers, and from them.
+pub const RESPONSE: &str = "tcp_response";
+/// Quantiles of the peers' own part.
+pub const PEER_TIME: &str = "tcp_peer_time";
+/// Histogram of waiting at a listener.
+pub const WAIT: &str = "tcp_accept_to_read_wait";
+/// Histogram of serving at a listener.
+pub const SERVE: &str = "tcp_serve";
 /// Quantiles that are compared.
 pub const COMPARED: [&str; 2] = ["0.5", "0.95"];
 
@@ -58,7 +71,17 @@ impl Clients {
     /// Has each connection ask as often as it was told, and hands out how long each turn took,
     /// seconds, ascending.
     pub fn converse(&mut self) -> Vec<f64> {
+        self.ask();
+        self.waited()
+    }
+
+    /// Has each connection begin to ask.
+    pub fn ask(&mut self) {
         self.0.say("");
+    }
+
+    /// What [`Clients::converse`] hands out, once all that was begun is answered.
+    pub fn waited(&mut self) -> Vec<f64> {
         ascending(&self.0.reply()["waited"])
     }
 }
@@ -110,9 +133,12 @@ impl Row {
         own.chain(more).collect()
     }
 
-    /// Samples of this histogram.
+    /// Samples of this histogram: a family by its name without its unit.
     pub fn count(&self, scrape: &Scrape, family: &str) -> f64 {
-        scrape.sum(&format!("hostlens_{family}_count"), &self.labels(None))
+        scrape.sum(
+            &format!("hostlens_{family}_seconds_count"),
+            &self.labels(None),
+        )
     }
 
     /// Their mean, seconds.
@@ -121,7 +147,10 @@ impl Row {
     /// When there are none.
     pub fn mean(&self, scrape: &Scrape, family: &str) -> Result<f64, String> {
         let count = self.count(scrape, family);
-        let sum = scrape.sum(&format!("hostlens_{family}_sum"), &self.labels(None));
+        let sum = scrape.sum(
+            &format!("hostlens_{family}_seconds_sum"),
+            &self.labels(None),
+        );
         (count > 0.0)
             .then_some(sum / count)
             .ok_or_else(|| format!("no {family} of {self:?}"))
@@ -132,7 +161,7 @@ impl Row {
     /// # Errors
     /// When there is none.
     pub fn quantile(&self, scrape: &Scrape, family: &str, q: &str) -> Result<f64, String> {
-        let family = format!("hostlens_{family}");
+        let family = format!("hostlens_{family}_quantile_seconds");
         scrape.value(&family, &self.labels(Some(("q", q))))
     }
 
@@ -170,7 +199,10 @@ impl Row {
         truth: &[f64],
         strays: usize,
     ) -> Result<(), String> {
-        let series = scrape.series(&format!("hostlens_{family}_bucket"), &self.labels(None));
+        let series = scrape.series(
+            &format!("hostlens_{family}_seconds_bucket"),
+            &self.labels(None),
+        );
         if series.is_empty() {
             return Err(format!("no {family} of {self:?}"));
         }
@@ -197,8 +229,61 @@ pub fn same_bucket(one: f64, other: f64) -> bool {
     (one / other).log2().abs() <= BUCKET
 }
 
-/// Turns left out so far for this reason, everywhere.
-pub fn excluded(scrape: &Scrape, direction: &str, reason: &str) -> f64 {
-    let labels = [("direction", direction), ("reason", reason)];
-    scrape.sum("hostlens_tcp_response_excluded_total", &labels)
+/// Whether `count` turns were seen of this many: a kernel may run no programs while a process is
+/// current that it shields from tracing, such as the supervisor of a virtual machine.
+///
+/// # Errors
+/// When more than one of a hundred is missing.
+pub fn enough(count: f64, turns: usize) -> Result<(), String> {
+    let least = turns - turns.div_ceil(100);
+    (count >= least as f64)
+        .then_some(())
+        .ok_or_else(|| format!("{count} of {turns} turns"))
+}
+
+/// Turns left out so far, everywhere on the host, by direction and reason.
+#[derive(Clone, Debug, Default)]
+pub struct Exclusions(BTreeMap<(String, String), f64>);
+
+impl Exclusions {
+    /// As this scrape has them.
+    pub fn of(scrape: &Scrape) -> Self {
+        let series = scrape.series("hostlens_tcp_response_excluded_total", &[]);
+        let entries = series.into_iter().map(|sample| {
+            let labels = ["direction", "reason"].map(|name| sample.label(name).to_owned());
+            (labels.into(), sample.value)
+        });
+        Self(entries.collect())
+    }
+
+    /// What has come since an earlier look.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let entries = self.0.iter().map(|(labels, value)| {
+            let before = earlier.0.get(labels).copied().unwrap_or(0.0);
+            (labels.clone(), value - before)
+        });
+        Self(entries.collect())
+    }
+
+    /// For one reason.
+    pub fn of_reason(&self, direction: &str, reason: &str) -> f64 {
+        let labels = (direction.to_owned(), reason.to_owned());
+        self.0.get(&labels).copied().unwrap_or(0.0)
+    }
+
+    /// For all reasons.
+    pub fn total(&self, direction: &str) -> f64 {
+        let of_direction = self.0.iter().filter(|(labels, _)| labels.0 == direction);
+        of_direction.map(|(_, value)| value).sum()
+    }
+}
+
+impl Display for Exclusions {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let some = self.0.iter().filter(|(_, value)| **value > 0.0);
+        for ((direction, reason), value) in some {
+            write!(out, "[{direction} {reason} {value}]")?;
+        }
+        Ok(())
+    }
 }

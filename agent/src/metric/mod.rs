@@ -55,6 +55,7 @@ pub use response::{
     LISTENER_TURN_FAMILIES, RESPONSE_EXCLUSION_FAMILIES, RESPONSE_FAMILIES, RESPONSE_LABELS,
 };
 pub use response_own::RESPONSE_OWN_FAMILIES;
+pub(crate) use response_own::{response_mode, response_state};
 pub use row::{AreaVisitor, Exposed, LabelValues, Row, visit_areas};
 pub use server::SERVER_FAMILIES;
 pub use service::{SERVICE_FAMILIES, SERVICE_LABELS};

@@ -20,7 +20,8 @@ impl Row for ResponseStatus {
     fn label_values(&self, _values: &mut LabelValues) {}
 }
 
-fn mode(mode: ResponseMode) -> &'static str {
+/// Name of a mode, as in the flag.
+pub(crate) fn response_mode(mode: ResponseMode) -> &'static str {
     match mode {
         ResponseMode::Off => "off",
         ResponseMode::On => "on",
@@ -29,7 +30,7 @@ fn mode(mode: ResponseMode) -> &'static str {
 }
 
 /// State and the reason for it; empty where there is none.
-fn state(state: &ResponseState) -> (&'static str, &str) {
+pub(crate) fn response_state(state: &ResponseState) -> (&'static str, &str) {
     match state {
         ResponseState::Attached => ("attached", ""),
         ResponseState::Detached(Detached::NotWanted) => ("detached", "not_wanted"),
@@ -48,8 +49,8 @@ pub const RESPONSE_OWN_FAMILIES: &[Family<ResponseStatus>] = &[
         "Always 1; the labels tell whether times to first byte are watched and, if not, why.",
         SOURCE,
         |status, points| {
-            let (state, reason) = state(&status.state);
-            points.gauge(&[mode(status.mode), state, reason], 1.0);
+            let (state, reason) = response_state(&status.state);
+            points.gauge(&[response_mode(status.mode), state, reason], 1.0);
         },
     ),
     gauge(

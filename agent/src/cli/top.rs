@@ -7,6 +7,7 @@ use crate::{
     aggregate::Store,
     engine::Runner,
     model::{BirthGate, Snapshot},
+    request::ResponseRequest,
     top::{self, Feed, TopOptions},
 };
 
@@ -21,7 +22,8 @@ pub fn run(
     let store = Store::default();
     let gate = Box::new(BirthGate::default);
     let runner = Runner::spawn(collect.engine(true)?, options.interval, true, store, gate)?;
-    top::run(options, &mut EngineFeed { runner: &runner })?;
+    let request = ResponseRequest::default();
+    top::run(options, &mut EngineFeed { runner: &runner }, &request)?;
     Ok(ExitCode::SUCCESS)
 }
 

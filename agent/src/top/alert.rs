@@ -2,19 +2,27 @@
 
 use std::fmt::Write;
 
-use crate::model::{DiskVerdict, ListenerKey, OTHER, RefusedKey, Resource, ServiceKey, Snapshot};
+use crate::model::{
+    DiskVerdict, ListenerKey, OTHER, PeerKey, RefusedKey, Remote, Resource, ServiceKey, Snapshot,
+};
 
 use super::{
+    answers::{self, P95},
     columns::{
         View,
         filesystem::{NEARLY_FULL, SOON},
         limit,
     },
     human::{self, Unit},
+    item::Item,
+    stack::{Part, Stack},
     text,
     value::{Value, printable},
     words::NEARLY_ALL,
 };
+
+/// From this time to first byte on an alert says who is to blame, if somebody clearly is, seconds.
+const SLOW: f64 = 0.1;
 
 /// What is wrong: the first of its kind, how many more there are, and the key of the view that
 /// shows them.
@@ -29,6 +37,8 @@ pub fn alerts(snapshot: &Snapshot) -> Vec<Alert> {
         (saturated(snapshot), View::Listeners),
         (storms(snapshot), View::Services),
         (refusals(snapshot), View::Listeners),
+        (slow_peers(snapshot), View::Peers),
+        (slow_listeners(snapshot), View::Listeners),
         (ports(snapshot), View::Ports),
         (disks(snapshot), View::Disks),
         (filesystems(snapshot), View::Filesystems),
@@ -78,6 +88,74 @@ fn saturated(snapshot: &Snapshot) -> Vec<String> {
         format!("{who} {}", saturation.reason.name())
     })
     .collect()
+}
+
+/// Groups of which somebody waits long for answers, and clearly for whom or what. Clients from
+/// outside the own networks may be as far away as they like.
+fn slow_peers(snapshot: &Snapshot) -> Vec<String> {
+    if !answers::watched(snapshot) {
+        return Vec::new();
+    }
+    let items = answers::peers(snapshot).into_iter();
+    let slow = items.filter_map(|item| {
+        let (Item::Peer(.., answer) | Item::Answers(.., answer)) = item else {
+            return None;
+        };
+        let (remote, port) = match answer.row?.key {
+            PeerKey::Inbound { remote, .. } => (remote, None),
+            PeerKey::Outbound {
+                remote,
+                remote_port,
+            } => (remote, Some(remote_port)),
+            PeerKey::Folded(_) => return None,
+        };
+        let Remote::Ip(ip) = remote else {
+            return None;
+        };
+        let stack = answer.stack(P95)?;
+        let what = match blamed(&stack)? {
+            Part::Network => "slow network",
+            Part::Peer => "slow peer",
+            // The listener tells more.
+            Part::Here | Part::Wait | Part::Serve => return None,
+        };
+        let place = Value::Address(ip, port);
+        let total = human::latency(stack.total());
+        Some(format!("{what}: {} {total}", place.show(Unit::Text)))
+    });
+    slow.collect()
+}
+
+/// Listeners whose clients wait long for this host.
+fn slow_listeners(snapshot: &Snapshot) -> Vec<String> {
+    if !answers::watched(snapshot) {
+        return Vec::new();
+    }
+    let items = answers::listeners(snapshot).into_iter();
+    let slow = items.filter_map(|item| {
+        let (Item::Listener(.., turns) | Item::Turns(.., turns)) = item else {
+            return None;
+        };
+        let ListenerKey::Bound { ip, port, owner } = &turns.row?.key else {
+            return None;
+        };
+        let stack = turns.stack(P95)?;
+        let what = match blamed(&stack)? {
+            Part::Wait => "slow to read",
+            Part::Serve => "slow to serve",
+            // The peers tell whose.
+            Part::Network | Part::Peer | Part::Here => return None,
+        };
+        let place = Value::Address(*ip, Some(*port));
+        let (who, total) = (printable(&owner.process), human::latency(stack.total()));
+        Some(format!("{what}: {who} {} {total}", place.show(Unit::Text)))
+    });
+    slow.collect()
+}
+
+/// The part that is clearly to blame for a time that is worth an alert.
+fn blamed(stack: &Stack) -> Option<Part> {
+    (stack.total() >= SLOW).then(|| stack.blame()).flatten()
 }
 
 fn storms(snapshot: &Snapshot) -> Vec<String> {

@@ -64,6 +64,8 @@ pub struct State {
     pub paused: bool,
     /// Groups whose members are shown.
     pub expanded: HashSet<RowKey>,
+    /// Times to first byte are asked for.
+    pub watching: bool,
     /// The user wants to leave.
     pub quit: bool,
 }
@@ -89,6 +91,7 @@ impl State {
             mode: Mode::List,
             paused: false,
             expanded: HashSet::new(),
+            watching: false,
             quit: false,
         };
         let (sort, descending) = options.sorting()?;
@@ -195,6 +198,7 @@ impl State {
             Action::Invert => self.place_mut().descending ^= true,
             Action::Pause => self.paused ^= true,
             Action::Expand => self.expand(rows),
+            Action::Watch => self.watching ^= true,
             // The terminal's business.
             Action::Redraw | Action::Suspend => {}
         }

@@ -4,6 +4,10 @@
 
 /// Listeners.
 pub const LISTENERS: usize = 100;
+/// Peers whose times to first byte are told, per direction.
+pub const RESPONSES: usize = 30;
+/// Listeners whose waiting and serving is told.
+pub const LISTENER_TURNS: usize = 30;
 /// Lives of connections, per direction: two histograms each make them the dearest.
 pub const SERVICES: usize = 25;
 /// Failed attempts to connect.

@@ -148,6 +148,11 @@ impl SampleCounts {
         self.counts.iter().map(|&(_, count)| u64::from(count)).sum()
     }
 
+    /// Sum of all samples, ns.
+    pub fn sum_ns(&self) -> u64 {
+        self.sum_ns
+    }
+
     /// Forgets all samples, keeps the memory.
     pub fn clear(&mut self) {
         self.counts.clear();

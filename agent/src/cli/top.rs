@@ -7,7 +7,6 @@ use crate::{
     aggregate::Store,
     engine::Runner,
     model::{BirthGate, Snapshot},
-    request::ResponseRequest,
     top::{self, Feed, TopOptions},
 };
 
@@ -21,8 +20,9 @@ pub fn run(
     log.start("off");
     let store = Store::default();
     let gate = Box::new(BirthGate::default);
-    let runner = Runner::spawn(collect.engine(true)?, options.interval, true, store, gate)?;
-    let request = ResponseRequest::default();
+    let engine = collect.engine(true)?;
+    let request = engine.response_request.clone();
+    let runner = Runner::spawn(engine, options.interval, true, store, gate)?;
     top::run(options, &mut EngineFeed { runner: &runner }, &request)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -29,8 +29,8 @@ const SLOW: f64 = 0.1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert(String);
 
-/// Saturated listeners, reconnect storms, ports that refuse where somebody listened lately, local
-/// ports that run out, disks that are slow by themselves, filesystems that hang or run full, and
+/// Saturated listeners, reconnect storms, ports that refuse where somebody listened lately, answers
+/// that come late and by whose fault, local ports that run out, disks that are slow by themselves, filesystems that hang or run full, and
 /// other limits that are near. Empty if all is well.
 pub fn alerts(snapshot: &Snapshot) -> Vec<Alert> {
     let kinds = [
@@ -260,8 +260,10 @@ fn limits(snapshot: &Snapshot) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use hostlens_ebpf::wire::Direction;
+
     use super::*;
-    use crate::metric::fixture;
+    use crate::{metric::fixture, top::tests::fixture::answering};
 
     #[test]
     fn the_first_of_each_kind_with_the_key_of_its_view() {
@@ -301,6 +303,43 @@ mod tests {
         };
         let wide = "open_files 95.2%: worker-0 [l]";
         assert_eq!(line(&alerts(&snapshot), wide.len(), "~"), wide);
+    }
+
+    #[test]
+    fn late_answers_where_somebody_is_clearly_to_blame() {
+        let all = answering();
+        let slow = |snapshot: &Snapshot| {
+            let alerts = alerts(snapshot);
+            let texts = alerts.into_iter().map(|alert| alert.0);
+            texts
+                .filter(|text| text.starts_with("slow") && !text.contains("disk"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            slow(&all),
+            [
+                "slow network: [fd00:1234:5678:9abc:def0:1111:2222:3333]:443 382ms (+1) [2]",
+                "slow to read: gunicorn *:8080 370ms [4]",
+            ]
+        );
+        // The other peer, alone: its own time is most of what is waited for.
+        let mut one = all.clone();
+        one.responses
+            .retain(|row| row.key.direction() == Direction::Outbound);
+        one.responses.remove(0);
+        assert_eq!(slow(&one)[0], "slow peer: 10.9.9.9:6379 120ms [2]");
+        // Half and half is nobody's, and what is quick is nobody's business.
+        let shared = |response, peer| {
+            let mut shared = one.clone();
+            shared.listener_turns.clear();
+            shared.responses[0].quantiles = Some([response; 5]);
+            shared.responses[0].peer_quantiles = Some([peer; 5]);
+            slow(&shared)
+        };
+        assert!(shared(0.5, 0.25).is_empty());
+        assert!(shared(0.09, 0.09).is_empty());
+        assert_eq!(shared(0.11, 0.09).len(), 1);
+        assert!(slow(&fixture::small()).is_empty());
     }
 
     #[test]

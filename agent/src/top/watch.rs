@@ -63,6 +63,10 @@ pub fn line(snapshot: &Snapshot, asked: bool) -> Option<String> {
         // Writing to a String cannot fail.
         let _ = write!(line, ", {total} excl ({})", words::excluded(&excluded));
     }
+    if let (ResponseMode::Off, Some(left)) = (status.mode, status.asked_for) {
+        let left = human::format(left.as_secs_f64(), Unit::Span);
+        let _ = write!(line, ", for {left} more");
+    }
     Some(line)
 }
 
@@ -71,10 +75,6 @@ fn on(status: &ResponseStatus) -> String {
     let mut line = String::from("response times: on");
     if let Some(cost) = status.cost_cores {
         let _ = write!(line, ", {}", cores(cost));
-    }
-    if let (ResponseMode::Off, Some(left)) = (status.mode, status.asked_for) {
-        let left = human::format(left.as_secs_f64(), Unit::Span);
-        let _ = write!(line, ", for {left}");
     }
     line
 }
@@ -144,14 +144,15 @@ mod tests {
         for direction in [Direction::Inbound, Direction::Outbound] {
             on.response_exclusions.push(ResponseExclusions {
                 direction,
+                held: false,
                 excluded: [600, 0, 0, 0, 17],
             });
         }
         assert_eq!(
             line(&on, false).as_deref(),
             Some(
-                "response times: on, 1.4 % of a core, for 9m30s, 1234 excl (1200 overlap, 34 \
-                 closed)"
+                "response times: on, 1.4 % of a core, 1234 excl (1200 overlap, 34 closed), for \
+                 9m30s more"
             )
         );
     }

@@ -35,8 +35,9 @@ pub fn of(item: Item<'_>, snapshot: &Snapshot) -> Option<String> {
     match item {
         Item::Peer(_, answer) | Item::Answers(_, answer) => response::peer(&answer),
         Item::Listener(row, turns) => {
-            let words = format!("{} {}", listener(row, snapshot), response::listener(&turns));
-            Some(words.trim_end().to_owned())
+            // What was asked for comes first.
+            let words = format!("{} {}", response::listener(&turns), listener(row, snapshot));
+            Some(words.trim_start().to_owned())
         }
         Item::Turns(_, turns) => Some(response::listener(&turns)),
         Item::Refused(row) => refused(row),

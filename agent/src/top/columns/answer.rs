@@ -67,7 +67,7 @@ const fn time(
             header,
             help,
             Unit::Latency,
-            header.len() as u16,
+            if header.len() > 6 { 7 } else { 6 },
             rank,
             value,
         )

@@ -174,7 +174,10 @@ const COLUMNS: &[Column] = &[
     },
     answer::WAIT50,
     answer::SERVE50,
-    answer::WHERE50,
+    Column {
+        rank: 1,
+        ..answer::WHERE50
+    },
     answer::NET95,
     answer::WAIT95,
     answer::SERVE95,

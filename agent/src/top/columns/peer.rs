@@ -160,6 +160,15 @@ const COLUMNS: &[Column] = &[
             })
         },
     ),
+    answer::RESP50,
+    answer::PEER50,
+    answer::WHERE50,
+    answer::RESP95,
+    answer::PEER95,
+    answer::WHERE95,
+    answer::NETWORK,
+    answer::ANSWERS,
+    answer::EXCLUDED,
     number(
         "p50",
         "p50",
@@ -213,15 +222,6 @@ const COLUMNS: &[Column] = &[
             })
         },
     ),
-    answer::RESP50,
-    answer::PEER50,
-    answer::WHERE50,
-    answer::RESP95,
-    answer::PEER95,
-    answer::WHERE95,
-    answer::NETWORK,
-    answer::ANSWERS,
-    answer::EXCLUDED,
     Column {
         shade: Shade::Limits(1.0, 5.0),
         ..number(

@@ -129,7 +129,7 @@ impl Areas {
         let agent = take(true);
         let detail = take(area.height >= 12);
         // On a wide screen two lines hold what a narrow one needs three for.
-        let lines = if area.width < 120 && area.height >= 20 {
+        let lines = if (area.width < 120 || parts.watch) && area.height >= 20 {
             3
         } else {
             2

@@ -57,7 +57,7 @@ pub fn listener(turns: &Turns<'_>) -> String {
     let parts = parts.into_iter();
     let parts =
         parts.filter_map(|(part, time)| Some(format!("{} {}", latency(time?), spelled(part))));
-    let mut words = format!("Answers (95 %): {}.", parts.collect::<Vec<_>>().join(", "));
+    let mut words = format!("95 % of answers: {}.", parts.collect::<Vec<_>>().join(", "));
     if let Some(stack) = turns.stack(P95) {
         words.push_str(advice(&stack));
     }
@@ -84,10 +84,7 @@ fn advice(stack: &Stack) -> &'static str {
             }
             Part::Peer => " Mostly the peer: look there.",
             Part::Here => " Mostly this host: the listeners [4] tell waiting from serving.",
-            Part::Wait => {
-                " Mostly waiting: the application is busy with other questions; more workers, or \
-                 nothing that blocks in its loop."
-            }
+            Part::Wait => " Mostly waiting: more workers, or nothing that blocks its loop.",
             Part::Serve => " Mostly serving: the application, or what it asks in turn [2].",
         },
         _ => "",

@@ -11,6 +11,9 @@ mod left_out;
 mod listeners;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 use std::{net::IpAddr, time::Duration};
 
 pub use table::TurnTable;

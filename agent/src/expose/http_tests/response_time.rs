@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, time::Duration};
 use super::*;
 use crate::{
     expose::{asker::Asker, connection, response_time},
-    model::{Detached, ResponseState},
+    model::{Detached, ResponseState, ResponseStatus},
     request::ResponseRequest,
 };
 
@@ -19,7 +19,10 @@ fn server(state: ResponseState) -> (Running, ResponseRequest) {
         ..ServerOptions::default()
     });
     let mut snapshot = fixture::small();
-    snapshot.own.response_time.state = state;
+    snapshot.own.response_time = ResponseStatus {
+        state,
+        ..ResponseStatus::default()
+    };
     server.store.put(1, snapshot);
     (server, request)
 }
@@ -110,4 +113,35 @@ fn others_may_not_ask() {
         assert_eq!(ask(&address).status(), 200, "{address}");
     }
     assert!(request.wanted());
+}
+
+#[test]
+fn the_status_says_whether_it_is_watched_and_why_not() {
+    let status = |state| {
+        let (server, _) = server(state);
+        let json: Value = serde_json::from_slice(&server.get("/status").body).unwrap();
+        let status = json.get("response_time").unwrap().clone();
+        let word = |key: &str| status[key].as_str().unwrap_or("-").to_owned();
+        assert_eq!(word("mode"), "off");
+        (
+            word("state"),
+            word("reason"),
+            status["retry_in_seconds"].as_f64(),
+        )
+    };
+    let words = |state: &str, reason: &str, retry| (state.to_owned(), reason.to_owned(), retry);
+    assert_eq!(
+        status(ResponseState::Attached),
+        words("attached", "-", None)
+    );
+    let detached = |why| status(ResponseState::Detached(why));
+    assert_eq!(
+        detached(Detached::NotWanted),
+        words("detached", "not_wanted", None)
+    );
+    let retry_in = Duration::from_secs(30);
+    let rests = detached(Detached::TooExpensive { retry_in });
+    assert_eq!(rests, words("detached", "too_expensive", Some(30.0)));
+    let cannot = detached(Detached::Unsupported("no BTF".into()));
+    assert_eq!(cannot, words("unsupported", "no BTF", None));
 }

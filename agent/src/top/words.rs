@@ -312,7 +312,8 @@ mod tests {
 
     #[test]
     fn the_verdict_comes_with_its_advice_and_place() {
-        let snapshot = fixture::small();
+        let mut snapshot = fixture::small();
+        snapshot.listener_turns.clear();
         let item = answers::listeners(&snapshot)[0];
         assert_eq!(
             of(item, &snapshot).as_deref(),

@@ -8,9 +8,10 @@ use serde::Serialize;
 use hostlens_ebpf::wire::Excluded;
 
 use crate::{
+    metric::{response_mode, response_state},
     model::{
-        Detached, ListenerKey, OTHER, PeerKey, QUANTILES, ResponseExclusions, ResponseMode,
-        ResponseState, ResponseStatus,
+        Detached, ListenerKey, OTHER, PeerKey, QUANTILES, ResponseExclusions, ResponseState,
+        ResponseStatus,
     },
     top::{
         answers::{Answer, P95, Turns},
@@ -88,25 +89,16 @@ pub struct ListenerTurns<'a> {
 
 impl ResponseTime {
     pub(super) fn new(status: &ResponseStatus) -> Self {
-        let (state, reason, retry) = match &status.state {
-            ResponseState::Attached => ("attached", None, None),
-            ResponseState::Detached(Detached::NotWanted) => ("not_wanted", None, None),
-            ResponseState::Detached(Detached::TooExpensive { retry_in }) => {
-                ("too_expensive", None, Some(retry_in.as_secs_f64()))
-            }
-            ResponseState::Detached(Detached::Unsupported(why)) => {
-                ("unsupported", Some(why.clone()), None)
-            }
+        let (state, reason) = response_state(&status.state);
+        let retry_in = match status.state {
+            ResponseState::Detached(Detached::TooExpensive { retry_in }) => Some(retry_in),
+            _ => None,
         };
         Self {
-            mode: match status.mode {
-                ResponseMode::Off => "off",
-                ResponseMode::On => "on",
-                ResponseMode::Auto => "auto",
-            },
+            mode: response_mode(status.mode),
             state,
-            reason,
-            retry_in_seconds: retry,
+            reason: (!reason.is_empty()).then(|| reason.to_owned()),
+            retry_in_seconds: retry_in.map(|time| time.as_secs_f64()),
             asked_for_seconds: status.asked_for.map(|left| left.as_secs_f64()),
             budget_cores: status.budget_cores,
             cost_cores: status.cost_cores,

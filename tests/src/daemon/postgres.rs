@@ -57,14 +57,16 @@ impl Postgres {
         Self { daemon }
     }
 
-    /// Runs pgbench's own transaction on its own tables once they are filled; seconds that each
-    /// transaction took.
-    pub fn bench_builtin(&self, load: &Load) -> Vec<f64> {
-        let Load { address, .. } = load;
+    /// Makes and fills the tables of pgbench, over this address.
+    pub fn fill(&self, address: &str) {
         self.daemon.home.run(
             &program("pgbench"),
             &format!("-i -q -s 1 -h {address} -p {PORT} -U {USER} postgres"),
         );
+    }
+
+    /// Runs pgbench's own transaction on its own tables; seconds that each transaction took.
+    pub fn bench_builtin(&self, load: &Load) -> Vec<f64> {
         self.pgbench(load, "builtin", "-b tpcb-like")
     }
 

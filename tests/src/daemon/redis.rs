@@ -1,5 +1,7 @@
 //! Redis and its own load generator.
 
+use std::net::SocketAddr;
+
 use nix::sys::signal::Signal;
 
 use super::{Daemon, Home};
@@ -9,8 +11,7 @@ use crate::{host, netns::Netns};
 #[derive(Debug)]
 pub struct Redis {
     daemon: Daemon,
-    address: String,
-    port: u16,
+    address: SocketAddr,
 }
 
 /// What redis-benchmark says of its requests, seconds.
@@ -25,34 +26,46 @@ pub struct Report {
 }
 
 impl Redis {
-    /// Listens there; `more` are further options, separated by spaces.
-    pub fn start(namespace: &Netns, address: &str, port: u16, more: &str) -> Self {
+    /// Listens there.
+    pub fn start(namespace: &Netns, address: SocketAddr) -> Self {
+        Self::run(namespace, address, "")
+    }
+
+    /// Listens there, and follows what is written to another.
+    pub fn replica(namespace: &Netns, address: SocketAddr, main: SocketAddr) -> Self {
+        let options = format!("--replicaof {} {}", main.ip(), main.port());
+        Self::run(namespace, address, &options)
+    }
+
+    fn run(namespace: &Netns, address: SocketAddr, options: &str) -> Self {
         let home = Home::new("nobody", namespace);
         home.write(
             "redis.conf",
-            "save \"\"\nappendonly no\nprotected-mode no\nenable-debug-command local\n",
+            "save \"\"\nappendonly no\nprotected-mode no\nenable-debug-command local\n\
+             repl-diskless-sync-delay 0\n",
         );
+        let place = format!("--bind {} --port {}", address.ip(), address.port());
         let daemon = Daemon::start(
             home,
             &host::tool("redis-server").expect("redis-server is not installed"),
-            &format!("redis.conf --bind {address} --port {port} {more}"),
+            &format!("redis.conf {place} {options}"),
             Signal::SIGTERM,
         );
         daemon.await_words("Ready to accept connections");
-        Self {
-            daemon,
-            address: address.to_owned(),
-            port,
-        }
+        Self { daemon, address }
+    }
+
+    fn client(&self, name: &str, arguments: &str) -> String {
+        let program = host::tool(name).unwrap_or_else(|| panic!("{name} is not installed"));
+        let place = format!("-h {} -p {}", self.address.ip(), self.address.port());
+        self.daemon
+            .home
+            .run(&program, &format!("{place} {arguments}"))
     }
 
     /// What it answers to a command.
     pub fn ask(&self, command: &str) -> String {
-        let program = host::tool("redis-cli").expect("redis-cli is not installed");
-        let place = format!("-h {} -p {}", self.address, self.port);
-        self.daemon
-            .home
-            .run(&program, &format!("{place} {command}"))
+        self.client("redis-cli", command)
     }
 
     /// Runs redis-benchmark with these options, the command to repeat last.
@@ -60,12 +73,7 @@ impl Redis {
     /// # Panics
     /// When its report is of another shape.
     pub fn benchmark(&self, arguments: &str) -> Report {
-        let program = host::tool("redis-benchmark").expect("redis-benchmark is not installed");
-        let place = format!("-h {} -p {} --csv", self.address, self.port);
-        let text = self
-            .daemon
-            .home
-            .run(&program, &format!("{place} {arguments}"));
+        let text = self.client("redis-benchmark", &format!("--csv {arguments}"));
         report(&text).unwrap_or_else(|| panic!("redis-benchmark printed {text}"))
     }
 

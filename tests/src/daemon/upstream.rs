@@ -123,9 +123,8 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Option<bool>> {
             keep = text.ends_with("http/1.1");
             begun = true;
         }
-        match text.split_once(':') {
-            Some(("connection", value)) => keep = value.trim() != "close",
-            _ => {}
+        if let Some(("connection", value)) = text.split_once(':') {
+            keep = value.trim() != "close";
         }
         line.clear();
     }

@@ -4,6 +4,7 @@
 //! ```text
 //! bucket   one latency scheme from the kernel to PromQL (Prometheus native histogram, schema 3)
 //! offsets  where the running kernel keeps each structure member we read
+//! turn     who asks, who answers, and how long that took
 //! wire     fixed records written by iterators and ring buffers
 //! ```
 #![no_std]
@@ -13,4 +14,5 @@ pub mod bucket;
 pub mod offsets;
 #[cfg(target_arch = "bpf")]
 pub mod probe;
+pub mod turn;
 pub mod wire;

@@ -96,6 +96,8 @@ offsets! {
     // include/linux/skbuff.h
     /// Start of the buffer.
     SKB_HEAD = "sk_buff", "head", 0;
+    /// What its protocol notes of it.
+    SKB_CB = "sk_buff", "cb", 0;
     /// Device it came by.
     SKB_DEV = "sk_buff", "dev", 0;
     /// Where the IP header lies in the buffer.
@@ -134,12 +136,28 @@ offsets! {
     TP_RCV_NXT = "tcp_sock", "rcv_nxt", 0;
     /// First sequence number not yet read.
     TP_COPIED_SEQ = "tcp_sock", "copied_seq", 0;
+    /// Next sequence number to be sent.
+    TP_SND_NXT = "tcp_sock", "snd_nxt", 0;
+    /// When it last sent a segment, ns of `CLOCK_MONOTONIC`.
+    TP_WSTAMP_NS = "tcp_sock", "tcp_wstamp_ns", 0;
+    /// When the first segment of the flight was sent, µs of the same; after an acknowledgement: when
+    /// the newest segment known delivered was.
+    TP_FIRST_TX = "tcp_sock", "first_tx_mstamp", 0;
     /// End of what was written.
     TP_WRITE_SEQ = "tcp_sock", "write_seq", 0;
     /// First unacknowledged sequence number.
     TP_SND_UNA = "tcp_sock", "snd_una", 0;
     /// When it last sent data, jiffies; of a connection nobody accepted yet: when it was established.
     TP_LSNDTIME = "tcp_sock", "lsndtime", 0;
+    // include/net/tcp.h
+    /// First sequence number of a segment.
+    CB_SEQ = "tcp_skb_cb", "seq", 0;
+    /// The one after its last byte; a FIN takes one too.
+    CB_END_SEQ = "tcp_skb_cb", "end_seq", 0;
+    /// Flags of its header.
+    CB_FLAGS = "tcp_skb_cb", "tcp_flags", 0;
+    /// What it acknowledges.
+    CB_ACK_SEQ = "tcp_skb_cb", "ack_seq", 0;
     // include/linux/sched.h
     /// Thread id.
     TASK_PID = "task_struct", "pid", 0;

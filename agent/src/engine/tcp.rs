@@ -20,6 +20,7 @@ use crate::{
             bpf::Seeded,
             ends,
             netns::{Finder, Hints, Namespace},
+            places::Places,
             refused_fallback::RefusedBound,
             settings::SettingsCache,
             time_wait::{self, TimeWaitCollector},
@@ -64,6 +65,8 @@ pub struct TcpStage {
     refused_bound: RefusedBound,
     /// Histograms of every acknowledgement, if asked for and to be had.
     pub(super) ack: Option<Box<AckHistograms>>,
+    /// By which programs tell groups of connections apart, or why they cannot.
+    places: Result<Places, String>,
     /// Why they are not, if asked for.
     pub(super) no_ack: Option<String>,
 }
@@ -77,9 +80,10 @@ impl TcpStage {
         if let Some(why) = &degraded {
             options.ebpf.announce("tcp", why);
         }
+        let places = source.places(&options.networks);
         let (ack, no_ack) = match options.rtt_source {
             RttSource::Walk => (None, None),
-            RttSource::Ack => match source.histograms(&options.networks) {
+            RttSource::Ack => match source.histograms() {
                 Ok(ack) => (Some(Box::new(ack)), None),
                 Err(why) => {
                     options.ebpf.announce("tcp_rtt", &why);
@@ -115,6 +119,7 @@ impl TcpStage {
             refusals_unseen: false,
             refused_bound: RefusedBound::default(),
             ack,
+            places,
             no_ack,
         };
         stage.table.sample_walks(stage.ack.is_none());
@@ -195,8 +200,8 @@ impl TcpStage {
         }
         self.table
             .finish(Moment::now(), WalkOutcome { complete }, known, owners);
-        if let Some(ack) = &mut self.ack {
-            ack.publish(self.table.listening());
+        if let Ok(places) = &mut self.places {
+            places.publish(self.table.listening());
         }
         stages.mark("tcp_aggregate");
         failure

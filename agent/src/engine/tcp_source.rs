@@ -6,7 +6,7 @@ use crate::{
         DoorSink, TcpSink,
         tcp::{
             ack::AckHistograms, bpf::TcpBpf, bpf_hash::TcpHash, diag::DiagCollector, ends::Ends,
-            identity::IdMode, netns::Namespace,
+            identity::IdMode, netns::Namespace, places::Places,
         },
     },
     kernel::Kernel,
@@ -74,13 +74,25 @@ impl Source {
         }
     }
 
+    /// What the programs decide by which group a connection belongs to.
+    ///
+    /// # Errors
+    /// Why there is nothing, in one line.
+    pub fn places(&mut self, networks: &Networks) -> Result<Places, String> {
+        match self {
+            Self::Storage(source) => source.places(networks),
+            Self::Hash(source) => source.places(networks),
+            Self::Diag(_) => Err("no kernel programs".into()),
+        }
+    }
+
     /// Histograms of every acknowledgement.
     ///
     /// # Errors
     /// Why there are none, in one line.
-    pub fn histograms(&mut self, networks: &Networks) -> Result<AckHistograms, String> {
+    pub fn histograms(&mut self) -> Result<AckHistograms, String> {
         let missing = match self {
-            Self::Storage(source) => return source.histograms(networks),
+            Self::Storage(source) => return source.histograms(),
             Self::Hash(_) => "sockets carry no storage on this kernel (before 5.11)",
             Self::Diag(_) => "no kernel programs",
         };

@@ -57,6 +57,43 @@ const SOCKET: &[&str] = &[
 
 /// Members without which there is no round-trip time per acknowledgement.
 const ACK: &[&str] = &["TP_RACK_RTT_US", "TP_RACK_END_SEQ"];
+/// Members without which there is no time to first byte.
+const TURN: &[&str] = &[
+    "SKB_CB",
+    "CB_SEQ",
+    "CB_END_SEQ",
+    "CB_FLAGS",
+    "CB_ACK_SEQ",
+    "TP_SND_NXT",
+    "TP_SND_UNA",
+    "TP_RCV_NXT",
+    "TP_COPIED_SEQ",
+    "TP_BYTES_SENT",
+    "TP_BYTES_RETRANS",
+    "TP_BYTES_RECEIVED",
+    "TP_RTT_MIN",
+    "TP_WSTAMP_NS",
+    "TP_FIRST_TX",
+];
+
+const TURN_PROGRAM: ProgramSpec = ProgramSpec {
+    name: "tcp_turn",
+    hook: Hook::LateTracepoint("tcp_probe", 2),
+    needs: TURN,
+};
+
+const TURN_LAST: ProgramSpec = ProgramSpec {
+    name: "tcp_turn_last",
+    hook: Hook::LateTracepoint("inet_sock_set_state", 2),
+    needs: TURN,
+};
+
+const TURN_READ: ProgramSpec = ProgramSpec {
+    name: "tcp_turn_read",
+    hook: Hook::LateTracepoint("tcp_rcv_space_adjust", 1),
+    needs: TURN,
+};
+
 /// Members without which the owner of a socket would be wrong.
 const OWNER: &[&str] = &[
     "SK_LOCK_OWNED",
@@ -199,6 +236,9 @@ pub const TCP: ObjectSpec = ObjectSpec {
             hook: Hook::Tracepoint("inet_sock_set_state", 2),
             needs: ACK,
         },
+        TURN_PROGRAM,
+        TURN_LAST,
+        TURN_READ,
     ],
 };
 
@@ -218,6 +258,9 @@ pub const TCP_HASH: ObjectSpec = ObjectSpec {
             hook: Hook::Iterator("tcp"),
             needs: SOCKET,
         },
+        TURN_PROGRAM,
+        TURN_LAST,
+        TURN_READ,
     ],
 };
 

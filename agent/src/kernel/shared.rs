@@ -6,7 +6,7 @@ use std::{
     ptr::NonNull,
 };
 
-use hostlens_ebpf::wire::{DiskProcessSlot, DiskSlot, RttSlot};
+use hostlens_ebpf::wire::{DiskProcessSlot, DiskSlot, RttSlot, TurnSlot};
 
 /// What such a map may hold.
 ///
@@ -16,6 +16,8 @@ pub unsafe trait SharedSlot: 'static {}
 
 // SAFETY: repr(C), shared with the programs, atomics only.
 unsafe impl SharedSlot for RttSlot {}
+// SAFETY: repr(C), shared with the programs, atomics only.
+unsafe impl SharedSlot for TurnSlot {}
 // SAFETY: repr(C), shared with the programs, atomics only.
 unsafe impl SharedSlot for DiskSlot {}
 // SAFETY: repr(C), shared with the programs, atomics only.

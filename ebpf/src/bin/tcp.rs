@@ -28,14 +28,17 @@ use hostlens_ebpf::{
     probe::{iter, load::add_one, load::member, load::pointer, tcp},
     wire::{
         Direction, DoorTotals, LISTENERS as LISTENER_LIMIT, LISTENING, ListenElement, ListenKey,
-        ListenRecord, OWN_NETWORKS, REFUSED as REFUSED_LIMIT, RTT_GROUPS, RTT_SLOTS,
+        ListenRecord, OWN_NETWORKS, REFUSED as REFUSED_LIMIT, RTT_FOLDED, RTT_GROUPS, RTT_SLOTS,
         RefusedElement, RefusedKey, RttKey, RttSlot, SOCK_BATCH, SockKind, SockRecord, SockTotals,
-        tcp_state,
+        TURN_FOLDED, TURN_GROUPS, TURN_SLOTS, TurnCost, TurnSlot, tcp_state,
     },
 };
 
 include!("../probe/tcp/ends.rs");
+include!("../probe/tcp/place_maps.rs");
 include!("../probe/tcp/ack_maps.rs");
+include!("../probe/tcp/turn_maps.rs");
+include!("../probe/tcp/turn_storage.rs");
 include!("../probe/tcp/door.rs");
 
 /// All maps of this object.

@@ -12,7 +12,7 @@ use core::ffi::c_void;
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{BPF_ANY, BPF_NOEXIST},
-    btf_maps::{HashMap, PerCpuArray, RingBuf},
+    btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, Queue, RingBuf, lpm_trie::Key},
     helpers::generated::{bpf_get_current_pid_tgid, bpf_get_current_task, bpf_skc_to_tcp_sock},
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
@@ -22,15 +22,19 @@ use hostlens_ebpf::{
     offsets::at,
     probe::{iter, load::add_one, load::member, tcp},
     wire::{
-        Direction, DoorTotals, LISTENERS as LISTENER_LIMIT, ListenElement, ListenRecord,
-        REFUSED as REFUSED_LIMIT, RefusedElement, RefusedKey, SockKind, SockRecord, SockTotals,
-        tcp_state,
+        Direction, DoorTotals, LISTENERS as LISTENER_LIMIT, LISTENING, ListenElement, ListenKey,
+        ListenRecord, OWN_NETWORKS, REFUSED as REFUSED_LIMIT, RefusedElement, RefusedKey, RttKey,
+        SockKind, SockRecord, SockTotals, TURN_FOLDED, TURN_GROUPS, TURN_SLOTS, TURN_SOCKETS,
+        TurnCost, TurnSlot, tcp_state,
     },
 };
 
 include!("../probe/tcp/ends.rs");
 include!("../probe/tcp/door.rs");
+include!("../probe/tcp/place_maps.rs");
+include!("../probe/tcp/turn_maps.rs");
 
+const BPF_F_MMAPABLE: usize = 1 << 10;
 const BPF_F_NO_PREALLOC: usize = 1;
 
 /// States by address of the socket; an entry lives from the first sight to the end of the socket.
@@ -41,6 +45,14 @@ static SOCKETS: HashMap<u64, tcp::SockState, { 1 << 18 }, BPF_F_NO_PREALLOC> = H
 #[btf_map]
 static LISTEN_PORTS: HashMap<RefusedKey, u64, { LISTENER_LIMIT }, BPF_F_NO_PREALLOC> =
     HashMap::new();
+
+/// What is remembered of the turns of each socket, by its address.
+#[btf_map]
+static TURNS: HashMap<u64, tcp::turn::TurnState, TURN_SOCKETS, BPF_F_NO_PREALLOC> = HashMap::new();
+
+/// An empty one, as it is too large to be made on the stack.
+#[btf_map]
+static TURN_EMPTY: Array<tcp::turn::TurnState, 1> = Array::new();
 
 /// All maps of this object.
 struct Maps;
@@ -128,6 +140,45 @@ impl tcp::Current for Maps {
     fn current_tgid(&self) -> u32 {
         // SAFETY: a helper without arguments.
         (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32
+    }
+}
+
+impl tcp::turn::TurnMaps for Maps {
+    type Groups = TurnGroups;
+
+    #[inline(always)]
+    fn groups(&self) -> &TurnGroups {
+        &TurnGroups
+    }
+
+    #[inline(always)]
+    fn turn(&self, sk: *const u8) -> Option<&mut tcp::turn::TurnState> {
+        let found = TURNS.get_ptr_mut(sk as u64)?;
+        // SAFETY: entries are removed only at the end of their connection, under its lock.
+        unsafe { found.as_mut() }
+    }
+
+    #[inline(always)]
+    fn create_turn(&self, sk: *const u8) -> Option<&mut tcp::turn::TurnState> {
+        let empty = TURN_EMPTY.get(0)?;
+        TURNS.insert(sk as u64, empty, u64::from(BPF_ANY)).ok()?;
+        self.turn(sk)
+    }
+
+    #[inline(always)]
+    fn forget_turn(&self, sk: *const u8) {
+        // Absent is as good as removed.
+        let _ = TURNS.remove(sk as u64);
+    }
+
+    #[inline(always)]
+    fn era(&self) -> u32 {
+        turn_era()
+    }
+
+    #[inline(always)]
+    fn cost(&self) -> Option<&mut TurnCost> {
+        turn_cost()
     }
 }
 

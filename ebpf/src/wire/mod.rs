@@ -28,7 +28,8 @@ pub use listen::{
     DoorTotals, LISTENERS, ListenElement, ListenRecord, REFUSED, RefusedElement, RefusedKey,
 };
 pub use rtt::{
-    LISTENING, ListenKey, OWN_NETWORKS, RTT_FOLDED, RTT_GROUPS, RTT_SLOTS, RttKey, RttSlot,
+    GroupSlot, LISTENING, ListenKey, OWN_NETWORKS, RTT_FOLDED, RTT_GROUPS, RTT_SLOTS, RttKey,
+    RttSlot,
 };
 pub use sock::{
     Direction, ListenBind, SOCK_BATCH, SockFlags, SockKind, SockRecord, SockTotals, tcp_state,

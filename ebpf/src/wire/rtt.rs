@@ -61,6 +61,38 @@ impl RttKey {
     }
 }
 
+/// A slot that programs give to a group of connections and user space takes back.
+pub trait GroupSlot {
+    /// The group it belongs to while [`Self::used`], as in [`RttKey::words`].
+    fn key(&self) -> &[Shared64; 5];
+    /// Changes when the slot is taken from its group: sockets that remember it look it up again.
+    fn generation(&self) -> &Shared32;
+    /// 1 from when a group got it until user space takes it back.
+    fn used(&self) -> &Shared32;
+}
+
+macro_rules! group_slot {
+    ($slot:ty) => {
+        impl $crate::wire::GroupSlot for $slot {
+            #[inline(always)]
+            fn key(&self) -> &[Shared64; 5] {
+                &self.key
+            }
+
+            #[inline(always)]
+            fn generation(&self) -> &Shared32 {
+                &self.generation
+            }
+
+            #[inline(always)]
+            fn used(&self) -> &Shared32 {
+                &self.used
+            }
+        }
+    };
+}
+pub(super) use group_slot;
+
 /// The histogram of one group. Programs only ever add; user space takes what has gathered by
 /// exchanging it for zero, so nothing is counted twice or lost.
 #[derive(Debug)]
@@ -85,6 +117,7 @@ pub struct RttSlot {
 }
 
 const _: () = assert!(size_of::<RttSlot>() == 936);
+group_slot!(RttSlot);
 
 /// An address somebody listens on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

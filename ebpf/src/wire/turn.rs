@@ -96,6 +96,7 @@ pub struct TurnSlot {
 }
 
 const _: () = assert!(size_of::<TurnSlot>() == 1832);
+super::rtt::group_slot!(TurnSlot);
 
 /// What the programs say of themselves, per CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,6 +9,8 @@ use super::{
     door::Door,
     ends::{Ends, take_records},
     netns::{self, EnterError, Namespace},
+    places::Places,
+    turns::{self, Turns},
 };
 use crate::{
     aggregate::Networks,
@@ -72,13 +74,45 @@ impl TcpBpf {
     ///
     /// # Errors
     /// One line saying what this kernel lacks or refused.
-    pub fn histograms(&mut self, networks: &Networks) -> Result<AckHistograms, String> {
+    pub fn histograms(&mut self) -> Result<AckHistograms, String> {
         for program in ack::PROGRAMS {
             if let Some(why) = self.object.refusal(program) {
                 return Err(why);
             }
         }
-        AckHistograms::start(&mut self.object, networks).map_err(|error| format!("{error:#}"))
+        AckHistograms::start(&mut self.object).map_err(|error| format!("{error:#}"))
+    }
+
+    /// Takes what the programs that time answers fill; they are not attached yet.
+    ///
+    /// # Errors
+    /// One line saying what this kernel lacks or refused.
+    pub fn turns(&mut self) -> Result<Turns, String> {
+        match turns::refusal(&self.object) {
+            Some(why) => Err(why),
+            None => Turns::start(&mut self.object),
+        }
+    }
+
+    /// Times answers from now on. Turns that are under way are left alone.
+    ///
+    /// # Errors
+    /// One line saying why not; then none of the programs runs.
+    pub fn attach_turns(&mut self) -> Result<(), String> {
+        turns::attach(&mut self.object)
+    }
+
+    /// Times no more answers.
+    pub fn detach_turns(&mut self) {
+        turns::detach(&mut self.object);
+    }
+
+    /// Tells the programs the own networks; who listens is to be told by what this gives.
+    ///
+    /// # Errors
+    /// One line saying what is missing or too much.
+    pub fn places(&mut self, networks: &Networks) -> Result<Places, String> {
+        Places::start(&mut self.object, networks).map_err(|error| format!("{error:#}"))
     }
 
     fn link(

@@ -10,8 +10,11 @@ use super::{
     ends::{Ends, take_records},
     identity::tuple_id,
     netns::{self, EnterError, Namespace},
+    places::Places,
+    turns::{self, Turns},
 };
 use crate::{
+    aggregate::Networks,
     collect::{DoorSink, TcpSink},
     kernel::{Kernel, LoadedObject, Target, Walker, objects},
     model::{Lost, MapFill, ProgramStatus},
@@ -62,6 +65,38 @@ impl TcpHash {
             .iterator("tcp_walk")
             .ok_or_else(|| anyhow::anyhow!("no tcp_walk"))?;
         Ok((Walker::link(walk, Target::All)?, ends, door))
+    }
+
+    /// Takes what the programs that time answers fill; they are not attached yet.
+    ///
+    /// # Errors
+    /// One line saying what this kernel lacks or refused.
+    pub fn turns(&mut self) -> Result<Turns, String> {
+        match turns::refusal(&self.object) {
+            Some(why) => Err(why),
+            None => Turns::start(&mut self.object),
+        }
+    }
+
+    /// Times answers from now on. Turns that are under way are left alone.
+    ///
+    /// # Errors
+    /// One line saying why not; then none of the programs runs.
+    pub fn attach_turns(&mut self) -> Result<(), String> {
+        turns::attach(&mut self.object)
+    }
+
+    /// Times no more answers.
+    pub fn detach_turns(&mut self) {
+        turns::detach(&mut self.object);
+    }
+
+    /// Tells the programs the own networks; who listens is to be told by what this gives.
+    ///
+    /// # Errors
+    /// One line saying what is missing or too much.
+    pub fn places(&mut self, networks: &Networks) -> Result<Places, String> {
+        Places::start(&mut self.object, networks).map_err(|error| format!("{error:#}"))
     }
 
     /// Hands the living sockets of each namespace to the sink; the namespaces that could not be

@@ -18,11 +18,14 @@ mod netns_find;
 pub mod owners;
 mod owners_fds;
 mod owners_pass;
+pub mod places;
 mod refused;
 pub mod refused_fallback;
 pub mod settings;
+mod slots;
 pub mod sockstat;
 pub mod time_wait;
+pub mod turns;
 
 #[cfg(test)]
 mod foreign;
@@ -34,5 +37,7 @@ mod listener_tests;
 mod observed;
 #[cfg(test)]
 mod owner_tests;
+#[cfg(test)]
+mod turn_tests;
 #[cfg(test)]
 mod unread_tests;

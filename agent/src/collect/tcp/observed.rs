@@ -10,8 +10,9 @@ use std::{
 
 use hostlens_ebpf::wire::{ListenRecord, RefusedKey, SockKind, SockRecord, SockTotals};
 
-use super::{bpf::TcpBpf, bpf_hash::TcpHash, netns::Namespace};
+use super::{bpf::TcpBpf, bpf_hash::TcpHash, netns::Namespace, turns::Turns};
 use crate::{
+    aggregate::Networks,
     collect::{DoorSink, TcpSink},
     kernel::Kernel,
 };
@@ -160,6 +161,25 @@ impl Observed {
         match &mut self.programs {
             Programs::Storage(source) => source.seed_owners(),
             Programs::Hash(source) => source.seed_owners(),
+        }
+    }
+
+    /// Begins to time answers.
+    pub fn watch_turns(&mut self) -> Turns {
+        let networks = Networks::default();
+        match &mut self.programs {
+            Programs::Storage(source) => {
+                source.places(&networks).unwrap();
+                let turns = source.turns().unwrap();
+                source.attach_turns().unwrap();
+                turns
+            }
+            Programs::Hash(source) => {
+                source.places(&networks).unwrap();
+                let turns = source.turns().unwrap();
+                source.attach_turns().unwrap();
+                turns
+            }
         }
     }
 

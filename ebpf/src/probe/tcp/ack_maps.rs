@@ -34,18 +34,6 @@ static RTT_SLOT_OF: HashMap<RttKey, u32, RTT_GROUPS> = HashMap::new();
 #[btf_map]
 static RTT_FREE: Queue<u32, RTT_GROUPS> = Queue::new();
 
-/// 1 for the own networks, 0 for what is cut out of them. IPv4 in its IPv6-mapped form.
-#[btf_map]
-static RTT_NETWORKS: LpmTrie<[u8; 16], u32, OWN_NETWORKS> = LpmTrie::new();
-
-/// Who listens, as of the last walk.
-#[btf_map]
-static RTT_LISTENING: HashMap<ListenKey, u32, LISTENING, BPF_F_NO_PREALLOC> = HashMap::new();
-
-/// Counts changes of [`RTT_LISTENING`]; 0 until it was filled.
-#[btf_map]
-static RTT_LISTENERS: Array<u32, 1> = Array::new();
-
 #[expect(
     clippy::mut_from_ref,
     reason = "the value is outside the program; the kernel hands it out"
@@ -78,6 +66,11 @@ impl tcp::ack::RttMaps for Maps {
     fn create(&self, sk: *const u8) -> Option<&mut tcp::ack::AckState> {
         ACKS.lookup(sk, BPF_SK_STORAGE_GET_F_CREATE)
     }
+}
+
+impl tcp::group::GroupMaps for Maps {
+    type Slot = RttSlot;
+    const FOLDED: u32 = RTT_FOLDED as u32;
 
     #[inline(always)]
     fn slot(&self, index: u32) -> Option<&RttSlot> {
@@ -104,21 +97,6 @@ impl tcp::ack::RttMaps for Maps {
     fn put_free(&self, slot: u32) {
         // It was taken from there: there is room.
         let _ = RTT_FREE.push(slot, 0);
-    }
-
-    #[inline(always)]
-    fn is_own(&self, address: [u8; 16]) -> bool {
-        RTT_NETWORKS.get(&Key::new(128, address)).copied() == Some(1)
-    }
-
-    #[inline(always)]
-    fn listens(&self, key: &ListenKey) -> bool {
-        RTT_LISTENING.get_ptr(key).is_some()
-    }
-
-    #[inline(always)]
-    fn listeners(&self) -> u32 {
-        RTT_LISTENERS.get(0).copied().unwrap_or(0)
     }
 }
 

@@ -57,7 +57,9 @@ pub struct SockState {
     /// State that the last change seen led to.
     pub last: u8,
     /// Zero.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 2],
+    /// Round-trip time of the opening, µs; 0 unknown.
+    pub handshake_us: u32,
 }
 
 const _: () = assert!(size_of::<SockState>() == 112);
@@ -101,6 +103,7 @@ impl SockState {
         self.ended = 0;
         self.flags = 0;
         self.established_ns = 0;
+        self.handshake_us = 0;
         // SAFETY: promised by the caller.
         unsafe { self.place(sk) };
     }

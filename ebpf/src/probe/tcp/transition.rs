@@ -209,12 +209,31 @@ unsafe fn established(maps: &impl Maps, sk: *const u8) {
     unsafe {
         state.place(sk);
         state.established_ns = bpf_ktime_get_ns();
+        state.handshake_us = handshake_us(sk);
     }
     if state.direction == Direction::Inbound as u8 {
         if state.listener_sk == 0 {
             listen::find(maps, state);
         }
         listen::joined(maps, state);
+    }
+}
+
+/// Round-trip time of the opening: measured just before the connection is called established, and
+/// the only one so far.
+#[inline(always)]
+unsafe fn handshake_us(sk: *const u8) -> u32 {
+    // SAFETY: promised by the caller.
+    let tp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()) }
+        .cast::<u8>()
+        .cast_const();
+    if tp.is_null() {
+        return 0;
+    }
+    // SAFETY: `tp` is a `struct tcp_sock`.
+    match unsafe { member(tp, &at::TP_RTT_MIN) } {
+        u32::MAX => 0,
+        rtt_us => rtt_us,
     }
 }
 

@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 use hostlens::{
     aggregate::Networks,
     engine::{EbpfMode, Engine, EngineOptions, RttSource},
+    model::ResponseMode,
+    request::ResponseRequest,
 };
 
 use super::{
@@ -142,6 +144,9 @@ pub fn options(ebpf: EbpfMode) -> EngineOptions {
         ebpf,
         ebpf_log: false,
         rtt_source: RttSource::Walk,
+        response_mode: ResponseMode::Off,
+        response_budget: 0.01,
+        response_request: ResponseRequest::default(),
         networks: Networks::default(),
         peer_budget: 100,
         process_budget: 300,

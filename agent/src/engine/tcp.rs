@@ -24,6 +24,7 @@ use crate::{
             refused_fallback::RefusedBound,
             settings::SettingsCache,
             time_wait::{self, TimeWaitCollector},
+            turns::Turns,
         },
     },
     kernel::Kernel,
@@ -83,7 +84,7 @@ impl TcpStage {
         let places = source.places(&options.networks);
         let (ack, no_ack) = match options.rtt_source {
             RttSource::Walk => (None, None),
-            RttSource::Ack => match source.histograms() {
+            RttSource::Ack => match known(&places).and_then(|()| source.histograms()) {
                 Ok(ack) => (Some(Box::new(ack)), None),
                 Err(why) => {
                     options.ebpf.announce("tcp_rtt", &why);
@@ -124,6 +125,15 @@ impl TcpStage {
         };
         stage.table.sample_walks(stage.ack.is_none());
         stage
+    }
+
+    /// Times to first byte; the programs do not run yet.
+    ///
+    /// # Errors
+    /// Why there are none, in one line.
+    pub fn turns(&mut self) -> Result<Turns, String> {
+        known(&self.places)?;
+        self.source.turns()
     }
 
     /// Takes over connections that ended since the last call; `owners` knows whose they were.
@@ -340,4 +350,9 @@ impl TcpStage {
             ..Scope::default()
         }
     }
+}
+
+/// Whether programs can tell groups of connections apart.
+fn known(places: &Result<Places, String>) -> Result<(), String> {
+    places.as_ref().map(drop).map_err(String::clone)
 }

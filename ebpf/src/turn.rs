@@ -19,4 +19,4 @@ mod network;
 #[cfg(test)]
 mod tests;
 
-pub use self::core::{Outcome, Segment, Socket, Turn};
+pub use self::core::{Nanos, Outcome, Segment, Socket, Turn};

@@ -14,6 +14,7 @@
 mod core;
 mod doubt;
 mod network;
+mod owed;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use super::{
     doubt::{self, Doubt},
     network,
+    owed::Owed,
 };
 use crate::wire::Excluded;
 
@@ -17,6 +18,8 @@ const ANSWERING: u8 = 3;
 
 /// Bits of [`Turn::marks`]: something says that this turn overlaps another.
 const OVERLAP: u8 = 1;
+/// Answers to earlier questions were still owed when this one began.
+const OWED: u8 = 1 << 3;
 /// Part of the question arrived out of order.
 const HOLE: u8 = 1 << 1;
 /// Part of the answer arrived out of order, before its first byte.
@@ -37,6 +40,8 @@ pub struct Socket {
     pub snd_una: u32,
     /// `rcv_nxt`, likewise.
     pub rcv_nxt: u32,
+    /// `data_segs_out`.
+    pub segments: u32,
     /// Lower half of `bytes_retrans`.
     pub retransmitted: u32,
     /// `rtt_min`, µs; `u32::MAX`: none.
@@ -101,6 +106,8 @@ pub struct Turn {
     pub(super) longest_ns: u64,
     /// `snd_nxt` at the last event.
     snd_nxt: u32,
+    /// `data_segs_out` at the last event.
+    segments: u32,
     /// After the last byte seen to arrive.
     rcv_end: u32,
     /// First sequence number of what arrived last.
@@ -111,6 +118,7 @@ pub struct Turn {
     retransmitted: u32,
     /// Shortest round trip known, µs.
     pub(super) floor_us: u32,
+    pub(super) owed: Owed,
     pub(super) doubt: Doubt,
     phase: u8,
     inbound: u8,
@@ -125,6 +133,7 @@ struct Burst {
     first_ns: u64,
     last_ns: u64,
     bytes: u32,
+    segments: u32,
 }
 
 /// Whether one sequence number comes after another.
@@ -150,6 +159,11 @@ impl Turn {
         self.noted_ns = 0;
         self.longest_ns = 0;
         self.snd_nxt = socket.snd_nxt.wrapping_sub(sent_before.unwrap_or(0));
+        self.segments = if sent_before.is_some() {
+            0
+        } else {
+            socket.segments
+        };
         self.rcv_end = socket.rcv_nxt;
         self.last_seq = 0;
         self.burst = 0;
@@ -163,6 +177,7 @@ impl Turn {
         } else {
             handshake_us
         };
+        self.owed = Owed::default();
         self.doubt = Doubt::default();
         self.phase = if sent_before.is_some() { IDLE } else { UNKNOWN };
         self.inbound = u8::from(inbound);
@@ -219,7 +234,9 @@ impl Turn {
             },
             last_ns: socket.last_sent_ns,
             bytes: socket.snd_nxt.wrapping_sub(before),
+            segments: socket.segments.wrapping_sub(self.segments),
         };
+        self.segments = socket.segments;
         if self.inbound == 0 {
             self.ask(burst, socket.retransmitted);
             return outcome;
@@ -229,6 +246,7 @@ impl Turn {
             return outcome;
         }
         let first_ns = burst.first_ns;
+        self.answer(burst);
         outcome.excluded = self.verdict((!known).then_some(Excluded::Stamp));
         if outcome.excluded.is_none() {
             outcome.response_ns = Some(first_ns.saturating_sub(self.asked_ns));
@@ -237,7 +255,6 @@ impl Turn {
                 outcome.second_ns = Some(first_ns.saturating_sub(self.noted_ns));
             }
         }
-        self.answer(burst);
         outcome
     }
 
@@ -266,6 +283,7 @@ impl Turn {
             first_ns: now,
             last_ns: now,
             bytes: segment.end.wrapping_sub(segment.seq),
+            segments: 1,
         };
         let in_order = !after(segment.seq, socket.rcv_nxt);
         if self.inbound == 1 {
@@ -276,7 +294,7 @@ impl Turn {
                     self.marks |= HOLE;
                 }
                 if !heard_all {
-                    self.overlap();
+                    self.overlap(0);
                 }
             }
             return outcome;
@@ -293,7 +311,7 @@ impl Turn {
             return outcome;
         }
         if !heard_all {
-            self.overlap();
+            self.overlap(0);
         }
         let again = self.retransmitted != socket.retransmitted;
         self.retransmitted = socket.retransmitted;
@@ -352,7 +370,7 @@ impl Turn {
                 self.burst = self.burst.saturating_add(burst.bytes);
             } else {
                 if self.burst < BULK && self.marks & HOLE == 0 && !again {
-                    self.overlap();
+                    self.overlap(1);
                 }
                 self.burst = burst.bytes;
             }
@@ -360,11 +378,15 @@ impl Turn {
             let silence = burst.first_ns.saturating_sub(self.answered_ns);
             self.doubt.silence(silence, self.longest_ns);
             self.phase = ASKING;
-            self.marks = 0;
+            self.marks = if self.owed.asked(burst.first_ns, silence) {
+                OWED
+            } else {
+                0
+            };
             self.burst = burst.bytes;
         }
         if burst.bytes < BULK && burst.last_ns.saturating_sub(burst.first_ns) >= pause && !again {
-            self.overlap();
+            self.overlap(burst.segments.saturating_sub(1));
         }
         self.noted_ns = 0;
         self.asked_ns = burst.last_ns;
@@ -380,6 +402,11 @@ impl Turn {
         }
         self.burst = burst.bytes;
         self.answered_ns = burst.last_ns;
+        if self.marks & (OVERLAP | OWED) != 0 {
+            self.owed.waited(burst.first_ns);
+        }
+        self.owed.answered(1);
+        self.spread(burst);
     }
 
     /// The answering side speaks, and no question is open.
@@ -393,23 +420,47 @@ impl Turn {
         self.answered_ns = burst.last_ns;
         if gap < doubt::pause_ns(self.floor_us) {
             self.burst = self.burst.saturating_add(burst.bytes);
-            return;
-        }
-        if self.burst < BULK && self.bursts < doubt::PUSHES {
-            self.bursts += 1;
-            if self.bursts == doubt::PUSHES {
-                self.doubt.arise(Excluded::Push);
+        } else {
+            if self.burst < BULK {
+                self.owed.answered(1);
+                self.again(1, gap);
             }
+            self.burst = burst.bytes;
         }
-        self.burst = burst.bytes;
-        if gap > self.longest_ns {
-            self.longest_ns = gap;
+        self.spread(burst);
+    }
+
+    /// What was sent between two events may hold pauses.
+    #[inline(always)]
+    fn spread(&mut self, burst: Burst) {
+        let span = burst.last_ns.saturating_sub(burst.first_ns);
+        let pause = doubt::pause_ns(self.floor_us);
+        if burst.bytes < BULK && span >= pause {
+            self.owed.answered(burst.segments.saturating_sub(1));
+            let many = burst.segments > 2 && span >= 2 * pause;
+            self.again(if many { 2 } else { 1 }, span);
         }
     }
 
-    /// Something says that the question overlaps another turn; counts once per turn.
+    /// The answering side has paused and goes on.
     #[inline(always)]
-    fn overlap(&mut self) {
+    fn again(&mut self, bursts: u8, pause_ns: u64) {
+        if pause_ns > self.longest_ns {
+            self.longest_ns = pause_ns;
+        }
+        if self.bursts < doubt::PUSHES {
+            self.bursts += bursts;
+            if self.bursts >= doubt::PUSHES {
+                self.doubt.arise(Excluded::Push);
+            }
+        }
+    }
+
+    /// Something says that the question overlaps another turn, which counts once per turn, and
+    /// that it is so many questions more.
+    #[inline(always)]
+    fn overlap(&mut self, more: u32) {
+        self.owed.pile_up(more);
         if self.marks & OVERLAP == 0 {
             self.marks |= OVERLAP;
             self.doubt.arise(Excluded::Overlap);
@@ -419,7 +470,10 @@ impl Turn {
     /// Why the turn that ends now is left out; `None` if it is not.
     #[inline(always)]
     fn verdict(&mut self, flaw: Option<Excluded>) -> Option<Excluded> {
-        if self.marks & OVERLAP != 0 {
+        if self.marks & OWED != 0 {
+            self.owed.ended();
+        }
+        if self.marks & (OVERLAP | OWED) != 0 {
             return Some(Excluded::Overlap);
         }
         if flaw.is_some() {

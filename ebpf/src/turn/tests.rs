@@ -26,6 +26,7 @@ impl End {
             snd_nxt: u32::MAX - 3,
             snd_una: u32::MAX - 3,
             rcv_nxt: u32::MAX - 7,
+            segments: 0,
             retransmitted: 0,
             rtt_min_us: (RTT / 1_000) as u32,
             last_sent_ns: START,
@@ -51,6 +52,7 @@ impl End {
             self.socket.first_sent_ns = self.now / 1_000 * 1_000;
         }
         self.socket.snd_nxt = self.socket.snd_nxt.wrapping_add(bytes);
+        self.socket.segments += bytes.div_ceil(1_460);
         self.socket.last_sent_ns = self.now;
     }
 
@@ -239,6 +241,57 @@ fn questions_that_overlap_are_left_out_for_long() {
     assert_eq!(end.responses(), [3 * MS; 2]);
 }
 
+/// A question each ms, each answered after 5.3: between them 0.3.
+#[test]
+fn a_steady_pace_of_overlapping_questions_is_no_turn() {
+    for inbound in [false, true] {
+        let mut end = End::new(inbound);
+        let say = |end: &mut End, ours: bool| {
+            if ours {
+                end.send(100);
+            } else {
+                end.hear(100, 0);
+            }
+        };
+        for question in 0..1_000 {
+            end.wait(4 * MS);
+            say(&mut end, !inbound);
+            end.wait(MS);
+            if question >= 5 {
+                say(&mut end, inbound);
+            }
+        }
+        assert!(end.responses().is_empty(), "{inbound}");
+        assert!(end.told.len() >= 990);
+    }
+}
+
+#[test]
+fn one_question_in_two_parts_is_forgiven() {
+    let mut end = End::new(false);
+    end.send(100);
+    end.wait(3 * RTT);
+    end.hear(0, 0);
+    end.turn(MS);
+    for _ in 0..8 {
+        end.wait(20 * MS);
+        end.turn(MS);
+    }
+    assert_eq!(end.excluded(), [Excluded::Overlap; 9]);
+    end.wait(20 * MS);
+    end.turn(MS);
+    assert_eq!(end.responses(), [MS]);
+    // Without a pause it takes longer.
+    let mut end = End::new(false);
+    end.send(100);
+    end.wait(3 * RTT);
+    end.hear(0, 0);
+    for _ in 0..1_100 {
+        end.turn(MS);
+    }
+    assert!(end.responses().len() > 50);
+}
+
 #[test]
 fn an_answer_sent_before_the_question_was_heard_is_none() {
     let mut end = End::new(false);
@@ -273,6 +326,22 @@ fn a_pushing_side_is_left_out() {
     end.wait(12 * RTT);
     end.turn(3 * MS);
     assert_eq!(end.responses().len(), 2);
+}
+
+/// The peer of whoever pushes acknowledges late, so that all is seen at once.
+#[test]
+fn pushes_between_two_events_are_seen() {
+    let mut end = End::new(true);
+    for _ in 0..50 {
+        end.hear(100, 0);
+        for _ in 0..3 {
+            end.wait(3 * RTT);
+            end.send(10);
+        }
+        end.wait(RTT);
+    }
+    end.leave();
+    assert_eq!(end.excluded(), [Excluded::Push; 50]);
 }
 
 #[test]

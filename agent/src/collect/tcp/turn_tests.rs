@@ -39,10 +39,10 @@ impl TurnSink for Answers {
 
 /// Samples of the first and second histogram, sums of both in ns, and those left out.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Sum {
-    counts: [u64; 2],
-    sums_ns: [u64; 2],
-    excluded: [u32; Excluded::COUNT],
+pub(super) struct Sum {
+    pub counts: [u64; 2],
+    pub sums_ns: [u64; 2],
+    pub excluded: [u32; Excluded::COUNT],
 }
 
 impl Answers {
@@ -60,7 +60,7 @@ impl Answers {
         sum
     }
 
-    fn response(&self, port: u16, direction: Direction) -> Sum {
+    pub fn response(&self, port: u16, direction: Direction) -> Sum {
         self.sum(self.responses.get(&(port, direction as u8)))
     }
 

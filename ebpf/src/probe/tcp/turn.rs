@@ -175,6 +175,7 @@ unsafe fn look(tp: *const u8) -> Socket {
             snd_nxt: member(tp, &at::TP_SND_NXT),
             snd_una: member(tp, &at::TP_SND_UNA),
             rcv_nxt: member(tp, &at::TP_RCV_NXT),
+            segments: member(tp, &at::TP_DATA_SEGS_OUT),
             retransmitted: member::<u64>(tp, &at::TP_BYTES_RETRANS) as u32,
             rtt_min_us: member(tp, &at::TP_RTT_MIN),
             last_sent_ns: member(tp, &at::TP_WSTAMP_NS),

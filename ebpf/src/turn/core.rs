@@ -108,7 +108,7 @@ pub struct Turn {
     last_seq: u32,
     /// Bytes of the burst that passed last, of the side that spoke last.
     burst: u32,
-    /// `bytes_retrans` when the question began.
+    /// `bytes_retrans` before the question.
     retransmitted: u32,
     /// Shortest round trip known, µs.
     pub(super) floor_us: u32,
@@ -199,9 +199,6 @@ impl Turn {
         }
         let before = self.snd_nxt;
         if !after(socket.snd_nxt, before) {
-            if self.phase != ASKING {
-                self.retransmitted = socket.retransmitted;
-            }
             return outcome;
         }
         self.snd_nxt = socket.snd_nxt;
@@ -246,6 +243,9 @@ impl Turn {
     pub fn arrived(&mut self, socket: &Socket, segment: &Segment) -> Outcome {
         let mut outcome = Outcome::default();
         let now = segment.at_ns;
+        if self.phase != ASKING {
+            self.retransmitted = socket.retransmitted;
+        }
         let heard_all = !after(socket.snd_nxt, segment.ack);
         if segment.seq == segment.end {
             if self.inbound == 0 && self.phase == ASKING && self.noted_ns == 0 && heard_all {

@@ -189,7 +189,8 @@ impl Turn {
         if socket.rtt_min_us < self.floor_us {
             self.floor_us = socket.rtt_min_us;
         }
-        if after(socket.rcv_nxt, self.rcv_end) {
+        // A FIN takes one number.
+        if after(socket.rcv_nxt, self.rcv_end.wrapping_add(1)) {
             // Something arrived that we were not shown.
             self.rcv_end = socket.rcv_nxt;
             if self.phase == ASKING {
@@ -199,9 +200,6 @@ impl Turn {
         }
         let before = self.snd_nxt;
         if !after(socket.snd_nxt, before) {
-            if self.phase != ASKING {
-                self.retransmitted = socket.retransmitted;
-            }
             return outcome;
         }
         self.snd_nxt = socket.snd_nxt;
@@ -378,10 +376,11 @@ impl Turn {
     #[inline(always)]
     fn answer(&mut self, burst: Burst) {
         self.phase = ANSWERING;
-        self.bursts = 1;
+        self.bursts = 0;
         if !self.doubt.is_push() {
             self.longest_ns = 0;
         }
+        self.parts(burst, 1);
         self.burst = burst.bytes;
         self.answered_ns = burst.last_ns;
     }

@@ -26,6 +26,7 @@ impl End {
             snd_nxt: u32::MAX - 3,
             snd_una: u32::MAX - 3,
             rcv_nxt: u32::MAX - 7,
+            segs_out: 0,
             retransmitted: 0,
             rtt_min_us: (RTT / 1_000) as u32,
             last_sent_ns: START,
@@ -51,6 +52,7 @@ impl End {
             self.socket.first_sent_ns = self.now / 1_000 * 1_000;
         }
         self.socket.snd_nxt = self.socket.snd_nxt.wrapping_add(bytes);
+        self.socket.segs_out += bytes.div_ceil(1_460);
         self.socket.last_sent_ns = self.now;
     }
 

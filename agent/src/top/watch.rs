@@ -84,6 +84,9 @@ fn cores(cost: f64) -> String {
 }
 
 fn share(cost: f64) -> String {
+    if cost > 0.0 && cost < 0.000_1 {
+        return "less than 0.01 %".into();
+    }
     format!("{} %", human::format(cost * 100.0, Unit::Percent))
 }
 

@@ -192,6 +192,14 @@ fn the_words_name_who_is_to_blame() {
         "{text}"
     );
     assert!(text.contains("Mostly the network"), "{text}");
+    session.press(KeyCode::End);
+    session.press(KeyCode::Up);
+    session.press(KeyCode::Up);
+    let text = session.text();
+    assert!(
+        text.contains("1200 of 1203 turns left out: 1150 overlap, 50 push. What is left does not"),
+        "{text}"
+    );
     session.keys("4");
     let text = session.text();
     assert!(

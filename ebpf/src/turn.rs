@@ -11,10 +11,13 @@
 //! Unknown ──answer──▶ Answering ──question──▶ Asking ──answer──▶ Answering
 //! ```
 
+mod burst;
 mod core;
 mod doubt;
 mod network;
 
+#[cfg(test)]
+mod duplex_tests;
 #[cfg(test)]
 mod tests;
 

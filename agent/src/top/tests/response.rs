@@ -9,7 +9,7 @@ use super::{
     session::{self, Session, options},
 };
 use crate::{
-    model::{Detached, ResponseState},
+    model::{Detached, ResponseMode, ResponseState},
     top::{batch, columns::View, json, layout::fit},
 };
 
@@ -142,11 +142,14 @@ fn why_it_cannot_be_watched_is_said_at_any_width() {
     snapshot.own.response_time.state = ResponseState::Detached(Detached::Unsupported(why));
     let mut session = Session::new(snapshot.clone(), 80, 24);
     session.keys("2");
+    assert!(!session.text().contains("response times"), "nobody asked");
+    session.keys("t");
     let text = session.text();
     assert!(
         text.contains("not to be had: tracepoint tcp_probe"),
         "{text}"
     );
+    snapshot.own.response_time.mode = ResponseMode::On;
     let text = batch::render(&options(), &snapshot);
     assert!(
         text.contains("not to be had: tracepoint tcp_probe"),

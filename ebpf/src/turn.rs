@@ -11,6 +11,7 @@
 //! Unknown ──answer──▶ Answering ──question──▶ Asking ──answer──▶ Answering
 //! ```
 
+mod burst;
 mod core;
 mod doubt;
 mod network;

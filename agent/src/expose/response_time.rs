@@ -41,7 +41,7 @@ pub(super) fn answer(
     };
     let status = &snapshot.own.response_time;
     if let ResponseState::Detached(Detached::Unsupported(why)) = &status.state {
-        return unavailable(why);
+        return unavailable(&format!("no times to first byte: {why}"));
     }
     request.ask_for(time);
     let done = match (time.is_zero(), status.mode) {

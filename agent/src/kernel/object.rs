@@ -355,11 +355,6 @@ impl LoadedObject {
         }
     }
 
-    /// A map that stays in the object.
-    pub fn map_mut(&mut self, name: &str) -> Option<&mut Map> {
-        self.ebpf.map_mut(name)
-    }
-
     /// Takes a map out of the object.
     ///
     /// # Errors

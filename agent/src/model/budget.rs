@@ -3,7 +3,7 @@
 //! 25,000 series (tested in `expose::plan`).
 
 /// Listeners.
-pub const LISTENERS: usize = 80;
+pub const LISTENERS: usize = 70;
 /// Peers whose times to first byte are told, per direction.
 pub const RESPONSES: usize = 30;
 /// Listeners whose waiting and serving is told: two histograms each.
@@ -13,7 +13,7 @@ pub const SERVICES: usize = 20;
 /// Failed attempts to connect.
 pub const FAILURES: usize = 200;
 /// Refused ports.
-pub const REFUSED: usize = 100;
+pub const REFUSED: usize = 60;
 /// Pools of peers.
 pub const UPSTREAMS: usize = 40;
 /// Pairs of ends whose local ports are counted.
@@ -25,7 +25,7 @@ pub const FILESYSTEMS: usize = 32;
 /// Disks: up to eight histograms each.
 pub const DISKS: usize = 8;
 /// Services at disks.
-pub const DISK_SERVICES: usize = 12;
+pub const DISK_SERVICES: usize = 10;
 /// Groups of processes that wait for disks.
 pub const DISK_PROCESSES: usize = 10;
 /// Who asks which resolver.

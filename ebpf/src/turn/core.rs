@@ -1,6 +1,7 @@
 //! The state machine.
 
 use super::{
+    burst::{BULK, Burst},
     doubt::{self, Doubt},
     network,
 };
@@ -22,9 +23,6 @@ const HOLE: u8 = 1 << 1;
 /// Part of the answer arrived out of order, before its first byte.
 const EARLY: u8 = 1 << 2;
 
-/// A burst as large as a first congestion window (RFC 6928): what follows a pause is paced by
-/// acknowledgements, not by the application.
-const BULK: u32 = 10 * 1_460;
 /// Stamps of first bytes are cut to µs.
 const CUT_NS: u64 = 999;
 
@@ -37,6 +35,8 @@ pub struct Socket {
     pub snd_una: u32,
     /// `rcv_nxt`, likewise.
     pub rcv_nxt: u32,
+    /// `data_segs_out`.
+    pub segs_out: u32,
     /// Lower half of `bytes_retrans`.
     pub retransmitted: u32,
     /// `rtt_min`, µs; `u32::MAX`: none.
@@ -101,13 +101,14 @@ pub struct Turn {
     pub(super) longest_ns: u64,
     /// `snd_nxt` at the last event.
     snd_nxt: u32,
+    segs_out: u32,
     /// After the last byte seen to arrive.
     rcv_end: u32,
     /// First sequence number of what arrived last.
     last_seq: u32,
     /// Bytes of the burst that passed last, of the side that spoke last.
     burst: u32,
-    /// `bytes_retrans` when the question began.
+    /// `bytes_retrans` before the question.
     retransmitted: u32,
     /// Shortest round trip known, µs.
     pub(super) floor_us: u32,
@@ -117,14 +118,6 @@ pub struct Turn {
     marks: u8,
     /// Bursts of the answer, as far as they matter.
     bursts: u8,
-}
-
-/// What passed between two events, or with one.
-#[derive(Clone, Copy)]
-struct Burst {
-    first_ns: u64,
-    last_ns: u64,
-    bytes: u32,
 }
 
 /// Whether one sequence number comes after another.
@@ -150,6 +143,7 @@ impl Turn {
         self.noted_ns = 0;
         self.longest_ns = 0;
         self.snd_nxt = socket.snd_nxt.wrapping_sub(sent_before.unwrap_or(0));
+        self.segs_out = socket.segs_out;
         self.rcv_end = socket.rcv_nxt;
         self.last_seq = 0;
         self.burst = 0;
@@ -185,7 +179,7 @@ impl Turn {
     /// Whether a segment without payload matters, with all that was sent before it.
     #[inline(always)]
     pub fn awaits(&self, socket: &Socket) -> bool {
-        self.inbound == 0 && (self.phase == ASKING || self.snd_nxt != socket.snd_nxt)
+        self.snd_nxt != socket.snd_nxt || self.inbound == 0 && self.phase == ASKING
     }
 
     /// What was sent up to an event. Before [`Turn::arrived`].
@@ -205,9 +199,14 @@ impl Turn {
         }
         let before = self.snd_nxt;
         if !after(socket.snd_nxt, before) {
+            if self.phase != ASKING {
+                self.retransmitted = socket.retransmitted;
+            }
             return outcome;
         }
         self.snd_nxt = socket.snd_nxt;
+        let segments = socket.segs_out.wrapping_sub(self.segs_out);
+        self.segs_out = socket.segs_out;
         // Part of it was acknowledged in an event we were not shown, or the flight began earlier.
         let spoken_ns = self.asked_ns.max(self.answered_ns);
         let known = !after(socket.snd_una, before) && socket.first_sent_ns + CUT_NS >= spoken_ns;
@@ -219,6 +218,7 @@ impl Turn {
             },
             last_ns: socket.last_sent_ns,
             bytes: socket.snd_nxt.wrapping_sub(before),
+            segments,
         };
         if self.inbound == 0 {
             self.ask(burst, socket.retransmitted);
@@ -246,6 +246,9 @@ impl Turn {
     pub fn arrived(&mut self, socket: &Socket, segment: &Segment) -> Outcome {
         let mut outcome = Outcome::default();
         let now = segment.at_ns;
+        if self.phase != ASKING {
+            self.retransmitted = socket.retransmitted;
+        }
         let heard_all = !after(socket.snd_nxt, segment.ack);
         if segment.seq == segment.end {
             if self.inbound == 0 && self.phase == ASKING && self.noted_ns == 0 && heard_all {
@@ -263,6 +266,7 @@ impl Turn {
             first_ns: now,
             last_ns: now,
             bytes: segment.end.wrapping_sub(segment.seq),
+            segments: 1,
         };
         let in_order = !after(segment.seq, socket.rcv_nxt);
         if self.inbound == 1 {
@@ -293,6 +297,7 @@ impl Turn {
             self.overlap();
         }
         let again = self.retransmitted != socket.retransmitted;
+        self.retransmitted = socket.retransmitted;
         outcome.excluded = self.verdict(again.then_some(Excluded::Retransmit));
         if outcome.excluded.is_none() {
             let response_ns = now.saturating_sub(self.asked_ns);
@@ -340,10 +345,9 @@ impl Turn {
         if self.phase == UNKNOWN {
             return;
         }
-        let mut again = false;
+        let again = retransmitted != self.retransmitted;
         if self.phase == ASKING {
             let gap = burst.first_ns.saturating_sub(self.asked_ns);
-            again = retransmitted != self.retransmitted;
             if gap < pause {
                 self.burst = self.burst.saturating_add(burst.bytes);
             } else {
@@ -359,8 +363,12 @@ impl Turn {
             self.marks = 0;
             self.burst = burst.bytes;
         }
-        if burst.bytes < BULK && burst.last_ns.saturating_sub(burst.first_ns) >= pause && !again {
+        let parts = burst.parts(pause);
+        if !again && parts > 1 {
             self.overlap();
+            if parts > 2 {
+                self.overlap();
+            }
         }
         self.noted_ns = 0;
         self.asked_ns = burst.last_ns;
@@ -388,18 +396,32 @@ impl Turn {
         let gap = burst.first_ns.saturating_sub(self.answered_ns);
         self.answered_ns = burst.last_ns;
         if gap < doubt::pause_ns(self.floor_us) {
+            self.parts(burst, 0);
             self.burst = self.burst.saturating_add(burst.bytes);
             return;
         }
-        if self.burst < BULK && self.bursts < doubt::PUSHES {
-            self.bursts += 1;
-            if self.bursts == doubt::PUSHES {
-                self.doubt.arise(Excluded::Push);
-            }
+        if self.burst < BULK {
+            self.parts(burst, 1);
         }
         self.burst = burst.bytes;
         if gap > self.longest_ns {
             self.longest_ns = gap;
+        }
+    }
+
+    /// Counts bursts of the answering side: `new` is 0 if the first only goes on with the last.
+    #[inline(always)]
+    fn parts(&mut self, burst: Burst, new: u8) {
+        let parts = burst.parts(doubt::pause_ns(self.floor_us));
+        if parts > 1 {
+            let span = burst.last_ns.saturating_sub(burst.first_ns);
+            self.longest_ns = self.longest_ns.max(span);
+        }
+        if self.bursts < doubt::PUSHES {
+            self.bursts += parts - 1 + new;
+            if self.bursts >= doubt::PUSHES {
+                self.doubt.arise(Excluded::Push);
+            }
         }
     }
 
@@ -409,6 +431,8 @@ impl Turn {
         if self.marks & OVERLAP == 0 {
             self.marks |= OVERLAP;
             self.doubt.arise(Excluded::Overlap);
+        } else {
+            self.doubt.worst();
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     door::Door,
     ends::{Ends, take_records},
     netns::{self, EnterError, Namespace},
-    places::Places,
+    places::{self, Places},
     turns::{self, Turns},
 };
 use crate::{
@@ -38,6 +38,8 @@ pub struct TcpBpf {
     ends: Ends,
     door: Door,
     seeded: FxHashSet<u32>,
+    /// Whether the programs can tell groups of connections apart, and why not.
+    placed: Result<(), String>,
     // Last: programs stay attached until everything that uses them is gone.
     object: LoadedObject,
 }
@@ -64,6 +66,7 @@ impl TcpBpf {
                 ends,
                 door,
                 seeded: FxHashSet::default(),
+                placed: Err(places::UNTOLD.into()),
                 object,
             }),
             Err(error) => Err((format!("{error:#}"), object.programs())),
@@ -75,6 +78,7 @@ impl TcpBpf {
     /// # Errors
     /// One line saying what this kernel lacks or refused.
     pub fn histograms(&mut self) -> Result<AckHistograms, String> {
+        self.placed.clone()?;
         for program in ack::PROGRAMS {
             if let Some(why) = self.object.refusal(program) {
                 return Err(why);
@@ -88,6 +92,7 @@ impl TcpBpf {
     /// # Errors
     /// One line saying what this kernel lacks or refused.
     pub fn turns(&mut self) -> Result<Turns, String> {
+        self.placed.clone()?;
         match turns::refusal(&self.object) {
             Some(why) => Err(why),
             None => Turns::start(&mut self.object),
@@ -107,12 +112,16 @@ impl TcpBpf {
         turns::detach(&mut self.object);
     }
 
-    /// Tells the programs the own networks; who listens is to be told by what this gives.
+    /// Tells the programs the own networks; who listens is to be told by what this gives. Comes
+    /// before what needs groups of connections.
     ///
     /// # Errors
     /// One line saying what is missing or too much.
     pub fn places(&mut self, networks: &Networks) -> Result<Places, String> {
-        Places::start(&mut self.object, networks).map_err(|error| format!("{error:#}"))
+        let places =
+            Places::start(&mut self.object, networks).map_err(|error| format!("{error:#}"));
+        self.placed = places.as_ref().map(|_| ()).map_err(Clone::clone);
+        places
     }
 
     fn link(

@@ -10,7 +10,7 @@ use super::{
     ends::{Ends, take_records},
     identity::tuple_id,
     netns::{self, EnterError, Namespace},
-    places::Places,
+    places::{self, Places},
     turns::{self, Turns},
 };
 use crate::{
@@ -25,6 +25,8 @@ pub struct TcpHash {
     walker: Walker,
     ends: Ends,
     door: Door,
+    /// Whether the programs can tell groups of connections apart, and why not.
+    placed: Result<(), String>,
     // Last: programs stay attached until everything that uses them is gone.
     object: LoadedObject,
 }
@@ -48,6 +50,7 @@ impl TcpHash {
                 walker,
                 ends,
                 door,
+                placed: Err(places::UNTOLD.into()),
                 object,
             }),
             Err(error) => Err((format!("{error:#}"), object.programs())),
@@ -72,6 +75,7 @@ impl TcpHash {
     /// # Errors
     /// One line saying what this kernel lacks or refused.
     pub fn turns(&mut self) -> Result<Turns, String> {
+        self.placed.clone()?;
         match turns::refusal(&self.object) {
             Some(why) => Err(why),
             None => Turns::start(&mut self.object),
@@ -91,12 +95,16 @@ impl TcpHash {
         turns::detach(&mut self.object);
     }
 
-    /// Tells the programs the own networks; who listens is to be told by what this gives.
+    /// Tells the programs the own networks; who listens is to be told by what this gives. Comes
+    /// before what needs groups of connections.
     ///
     /// # Errors
     /// One line saying what is missing or too much.
     pub fn places(&mut self, networks: &Networks) -> Result<Places, String> {
-        Places::start(&mut self.object, networks).map_err(|error| format!("{error:#}"))
+        let places =
+            Places::start(&mut self.object, networks).map_err(|error| format!("{error:#}"));
+        self.placed = places.as_ref().map(|_| ()).map_err(Clone::clone);
+        places
     }
 
     /// Hands the living sockets of each namespace to the sink; the namespaces that could not be

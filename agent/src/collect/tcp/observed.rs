@@ -169,6 +169,7 @@ impl Observed {
         let networks = Networks::default();
         match &mut self.programs {
             Programs::Storage(source) => {
+                assert!(source.turns().is_err());
                 source.places(&networks).unwrap();
                 let turns = source.turns().unwrap();
                 source.attach_turns().unwrap();

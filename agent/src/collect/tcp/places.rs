@@ -9,6 +9,8 @@ use rustc_hash::FxHashSet;
 
 use crate::{aggregate::Networks, kernel::LoadedObject};
 
+/// Why groups of connections cannot be told apart before there is a [`Places`].
+pub(super) const UNTOLD: &str = "the programs do not know the own networks";
 /// Prefix length of IPv4 in its IPv6-mapped form.
 const MAPPED: u8 = 96;
 

@@ -87,7 +87,7 @@ fn what_cannot_be_had_is_not_promised() {
     let answer = server.ask(&post(PATH, ""));
     assert_eq!(
         (answer.status, answer.text()),
-        (503, "no kernel programs\n")
+        (503, "no times to first byte: no kernel programs\n")
     );
     let early = Running::new(Limits::default());
     assert_eq!(early.ask(&post(PATH, "")).status, 503);

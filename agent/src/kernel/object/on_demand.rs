@@ -1,6 +1,6 @@
 //! Programs that are attached only while they have something to see.
 
-use aya::programs::Program;
+use aya::{maps::Map, programs::Program};
 
 use super::{LoadedObject, refusal};
 use crate::model::ProgramState;
@@ -33,6 +33,11 @@ impl LoadedObject {
             _ => {}
         }
         self.refusal(name).map_or(Ok(()), Err)
+    }
+
+    /// A map that stays in the object.
+    pub fn map_mut(&mut self, name: &str) -> Option<&mut Map> {
+        self.ebpf.map_mut(name)
     }
 
     /// Detaches what [`Self::attach`] attached; it stays loaded.

@@ -177,10 +177,25 @@ unsafe fn look(tp: *const u8) -> Socket {
             rcv_nxt: member(tp, &at::TP_RCV_NXT),
             retransmitted: member::<u64>(tp, &at::TP_BYTES_RETRANS) as u32,
             rtt_min_us: member(tp, &at::TP_RTT_MIN),
-            last_sent_ns: member(tp, &at::TP_WSTAMP_NS),
+            segs_out: member(tp, &at::TP_DATA_SEGS_OUT),
+            last_sent_ns: last_sent_ns(tp),
             first_sent_ns: member::<u64>(tp, &at::TP_FIRST_TX) * 1_000,
         }
     }
+}
+
+/// When the last segment was sent. A connection that paces itself notes when it may send the next;
+/// but the clock was looked at just before it sent, and not since the event before this.
+#[inline(always)]
+unsafe fn last_sent_ns(tp: *const u8) -> u64 {
+    // SAFETY: the caller's `tp` is a `struct tcp_sock`.
+    let (stamp, clock): (u64, u64) = unsafe {
+        (
+            member(tp, &at::TP_WSTAMP_NS),
+            member(tp, &at::TP_CLOCK_CACHE),
+        )
+    };
+    if clock == 0 { stamp } else { stamp.min(clock) }
 }
 
 /// What TCP noted of a buffer.

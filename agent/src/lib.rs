@@ -18,6 +18,7 @@ pub mod clock;
 pub mod collect;
 pub mod config;
 pub mod doctor;
+pub mod duration;
 pub mod engine;
 pub mod expose;
 pub mod kernel;

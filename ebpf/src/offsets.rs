@@ -138,8 +138,11 @@ offsets! {
     TP_COPIED_SEQ = "tcp_sock", "copied_seq", 0;
     /// Next sequence number to be sent.
     TP_SND_NXT = "tcp_sock", "snd_nxt", 0;
-    /// When it last sent a segment, ns of `CLOCK_MONOTONIC`.
+    /// When it last sent a segment, ns of `CLOCK_MONOTONIC`; where it paces itself: when it may send
+    /// the next.
     TP_WSTAMP_NS = "tcp_sock", "tcp_wstamp_ns", 0;
+    /// When it last looked at the clock, before what it sent last or later; ns of the same.
+    TP_CLOCK_CACHE = "tcp_sock", "tcp_clock_cache", 0;
     /// When the first segment of the flight was sent, µs of the same; after an acknowledgement: when
     /// the newest segment known delivered was.
     TP_FIRST_TX = "tcp_sock", "first_tx_mstamp", 0;

@@ -11,12 +11,15 @@
 //! Unknown ──answer──▶ Answering ──question──▶ Asking ──answer──▶ Answering
 //! ```
 
+mod burst;
 mod core;
 mod doubt;
 mod network;
 mod owed;
 
 #[cfg(test)]
+mod duplex_tests;
+#[cfg(test)]
 mod tests;
 
-pub use self::core::{Outcome, Segment, Socket, Turn};
+pub use self::core::{Nanos, Outcome, Segment, Socket, Turn};

@@ -20,7 +20,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::{netns::Netns, packet_truth::PacketTruth};
+use crate::{netns::Netns, packet_truth::PacketTruth, random::Random, urgent::run_before_others};
 
 /// Addresses of the near end.
 pub const NEAR: [&str; 2] = ["10.77.0.1", "fd77::1"];
@@ -79,15 +79,20 @@ pub struct DelayLink {
 impl DelayLink {
     /// Builds both ends and starts to carry packets.
     pub fn new(delay: &Delay) -> Self {
-        Self::build(delay, None)
+        Self::build(delay, None, 0.0)
     }
 
     /// As [`DelayLink::new`], with the jitter of `truth`, which sees all packets.
     pub fn watched(delay: &Delay, truth: &Arc<PacketTruth>) -> Self {
-        Self::build(delay, Some(truth))
+        Self::build(delay, Some(truth), 0.0)
     }
 
-    fn build(delay: &Delay, truth: Option<&Arc<PacketTruth>>) -> Self {
+    /// As [`DelayLink::new`], and this part of the packets is lost, in either direction.
+    pub fn lossy(delay: &Delay, lost: f64) -> Self {
+        Self::build(delay, None, lost)
+    }
+
+    fn build(delay: &Delay, truth: Option<&Arc<PacketTruth>>, lost: f64) -> Self {
         let (near, far) = (Netns::new(), Netns::new());
         let near_device = Arc::new(tun(&near, NEAR));
         let far_device = Arc::new(tun(&far, FAR));
@@ -104,15 +109,20 @@ impl DelayLink {
                 let (from, queue) = (Arc::clone(from), Arc::clone(&queue));
                 let (stop, delay) = (Arc::clone(&stop), delay.clone());
                 let truth = truth.cloned();
+                let mut random = Random::new(way as u64);
                 move || {
                     take_in(&from, &queue, &stop, |packet| {
+                        if random.part() < lost {
+                            return None;
+                        }
+                        let usual = delay.for_packet(packet);
                         let Some(truth) = &truth else {
-                            return delay.for_packet(packet);
+                            return Some(usual);
                         };
                         if way == Way::Out {
                             truth.left(packet);
                         }
-                        delay.for_packet(packet) + truth.jitter()
+                        Some(usual + truth.jitter())
                     });
                 }
             }));
@@ -230,8 +240,16 @@ impl Queue {
         }
     }
 }
-fn take_in(device: &File, queue: &Queue, stop: &AtomicBool, delay: impl Fn(&[u8]) -> Duration) {
-    run_before_others();
+
+/// Takes packets from `device` as they come, each for as long as `delay` says; without one, it is
+/// lost.
+fn take_in(
+    device: &File,
+    queue: &Queue,
+    stop: &AtomicBool,
+    mut delay: impl FnMut(&[u8]) -> Option<Duration>,
+) {
+    run_before_others(10);
     let mut buffer = [0; 65_536];
     while !stop.load(Ordering::Relaxed) {
         let mut ready = [PollFd::new(device.as_fd(), PollFlags::POLLIN)];
@@ -241,14 +259,16 @@ fn take_in(device: &File, queue: &Queue, stop: &AtomicBool, delay: impl Fn(&[u8]
         if let Ok(length) = (&mut &*device).read(&mut buffer) {
             let came = Instant::now();
             let bytes = buffer[..length].to_vec();
-            let due = came + delay(&bytes);
-            queue.push(Packet { came, due, bytes });
+            if let Some(delay) = delay(&bytes) {
+                let due = came + delay;
+                queue.push(Packet { came, due, bytes });
+            }
         }
     }
 }
 
 fn hand_out(device: &File, queue: &Queue, stop: &AtomicBool, leaves: impl Fn(&Packet)) {
-    run_before_others();
+    run_before_others(10);
     while !stop.load(Ordering::Relaxed) {
         if let Some(packet) = queue.pop() {
             leaves(&packet);
@@ -256,14 +276,6 @@ fn hand_out(device: &File, queue: &Queue, stop: &AtomicBool, leaves: impl Fn(&Pa
             let _ = (&mut &*device).write(&packet.bytes);
         }
     }
-}
-
-/// Keeps the delay right on a busy host: this thread runs as soon as it has something to do.
-fn run_before_others() {
-    let priority = libc::sched_param { sched_priority: 10 };
-    // SAFETY: 0 is the calling thread; the parameter lives through the call. Without the
-    // privilege the thread stays as it is, and the delay holds on an idle host.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
 }
 
 /// A TUN device inside `namespace` with the given IPv4 and IPv6 address.

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::random::Random;
+
 /// Spread of a link's delay, and the round trips it saw.
 #[derive(Debug)]
 pub struct PacketTruth {
@@ -17,7 +19,7 @@ pub struct PacketTruth {
 
 #[derive(Debug, Default)]
 struct State {
-    random: u64,
+    random: Random,
     /// Segments under way by ports (near, far): end, last transmission.
     sent: HashMap<[u16; 2], Vec<(u32, Instant)>>,
     round_trips: Vec<Duration>,
@@ -36,13 +38,7 @@ impl PacketTruth {
     /// How much longer the next packet takes.
     pub fn jitter(&self) -> Duration {
         let mut state = self.state.lock().unwrap();
-        // splitmix64: the same delays in every run.
-        state.random = state.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = state.random;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let uniform = (bits ^ (bits >> 31)) as f64 / u64::MAX as f64;
-        self.most.mul_f64(uniform.powi(3))
+        self.most.mul_f64(state.random.part().powi(3))
     }
 
     /// A packet has left the near end.

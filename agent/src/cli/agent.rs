@@ -50,6 +50,7 @@ async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
         ServerOptions {
             series_limit: options.series_limit as usize,
             config: config.clone(),
+            response: engine_options.response_request.clone(),
             ..ServerOptions::default()
         },
         Arc::new(store.clone()),

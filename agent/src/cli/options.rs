@@ -9,6 +9,8 @@ use crate::{
     aggregate::{Networks, OwnNetwork},
     config::{ConfigError, LiveConfig},
     engine::{EbpfMode, EngineOptions, RttSource},
+    model::ResponseMode,
+    request::ResponseRequest,
 };
 
 /// Peers exported by name, per direction.
@@ -46,6 +48,18 @@ pub struct CollectOptions {
     /// acknowledgement's (costs something for each segment received)
     #[arg(long, value_enum, default_value_t, value_name = "SOURCE")]
     pub rtt_source: RttSource,
+
+    /// Watch how long peers take to answer, and we to answer them: time to the first byte
+    ///
+    /// A small program then runs for each segment received. In top it can be turned on and off
+    /// by a key.
+    #[arg(long, value_enum, default_value_t, value_name = "off|on|auto")]
+    pub response_time: ResponseMode,
+
+    /// What that may cost, as a share of a core (1% or 0.01): above it, it is turned off for a
+    /// while, unless it is to be on always
+    #[arg(long, default_value = "1%", value_name = "SHARE", value_parser = values::share_of_core)]
+    pub response_budget: f64,
 
     /// Peers shown by name, per direction; the lightest are folded into "other" [default: 100, in
     /// top 100000]
@@ -113,6 +127,9 @@ impl CollectOptions {
             ebpf: self.ebpf,
             ebpf_log: self.ebpf_log,
             rtt_source: self.rtt_source,
+            response_mode: self.response_time,
+            response_budget: self.response_budget,
+            response_request: ResponseRequest::default(),
             networks: Networks::from_options(&self.own_networks),
             peer_budget: self.peer_budget.unwrap_or(budget(PEERS)) as usize,
             process_budget: self.process_budget.unwrap_or(budget(PROCESSES)) as usize,

@@ -20,8 +20,10 @@ pub fn run(
     log.start("off");
     let store = Store::default();
     let gate = Box::new(BirthGate::default);
-    let runner = Runner::spawn(collect.engine(true)?, options.interval, true, store, gate)?;
-    top::run(options, &mut EngineFeed { runner: &runner })?;
+    let engine = collect.engine(true)?;
+    let request = engine.response_request.clone();
+    let runner = Runner::spawn(engine, options.interval, true, store, gate)?;
+    top::run(options, &mut EngineFeed { runner: &runner }, &request)?;
     Ok(ExitCode::SUCCESS)
 }
 

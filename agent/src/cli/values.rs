@@ -1,6 +1,8 @@
-//! Values of flags: durations and sizes, with errors that name the cure.
+//! Values of flags: durations, shares and sizes, with errors that name the cure.
 
 use std::time::Duration;
+
+use crate::duration;
 
 /// The value of a flag that switches something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -11,28 +13,9 @@ pub enum Switch {
     Off,
 }
 
-/// `5s`, `500ms`, `15m`, `1h`, or a number of seconds.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let scale = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("give a number with ms, s, m or h, such as 5s".into()),
-    };
-    let seconds: f64 = number
-        .parse()
-        .map_err(|_| "give a number with ms, s, m or h, such as 5s".to_owned())?;
-    Duration::try_from_secs_f64(seconds * scale).map_err(|_| "that is too long".to_owned())
-}
-
 /// Interval of cycles: 200 ms to 10 min.
 pub fn interval(text: &str) -> Result<Duration, String> {
-    within(
+    duration::within(
         text,
         Duration::from_millis(200),
         Duration::from_secs(600),
@@ -42,7 +25,7 @@ pub fn interval(text: &str) -> Result<Duration, String> {
 
 /// Retention of ended series: up to a day.
 pub fn retention(text: &str) -> Result<Duration, String> {
-    within(
+    duration::within(
         text,
         Duration::ZERO,
         Duration::from_secs(86_400),
@@ -50,12 +33,22 @@ pub fn retention(text: &str) -> Result<Duration, String> {
     )
 }
 
-fn within(text: &str, least: Duration, most: Duration, range: &str) -> Result<Duration, String> {
-    let value = duration(text)?;
-    if (least..=most).contains(&value) {
-        return Ok(value);
+/// Share of a core: `1%` or `0.01`, up to a whole one.
+pub fn share_of_core(text: &str) -> Result<f64, String> {
+    const CURE: &str = "give a share of a core up to 100%, such as 1% or 0.01";
+    let (number, whole) = match text.strip_suffix('%') {
+        Some(number) => (number, 100.0),
+        None => (text, 1.0),
+    };
+    // Names of numbers, such as inf, are none to people.
+    let plain = number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let share = number.parse::<f64>().map(|number| number / whole);
+    match share {
+        Ok(share) if plain && share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err(CURE.into()),
     }
-    Err(format!("give {range}"))
 }
 
 /// Size of a ring buffer: a power of two, one page to 64 MiB.
@@ -71,22 +64,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_in_every_unit() {
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
-        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
-        for nonsense in ["", "s", "5 s", "five", "5d", "-1s", "1e400h", "."] {
-            assert!(duration(nonsense).is_err(), "{nonsense}");
-        }
-    }
-
-    #[test]
     fn ranges_are_named() {
         assert_eq!(interval("10ms"), Err("give 200ms to 10m".into()));
         assert_eq!(retention("48h"), Err("give 0s to 24h".into()));
         assert!(ring_bytes("5000").is_err());
         assert_eq!(ring_bytes("8192"), Ok(8192));
+    }
+
+    #[test]
+    fn shares_as_a_number_or_in_percent() {
+        assert_eq!(share_of_core("0.01"), Ok(0.01));
+        assert_eq!(share_of_core("1%"), Ok(0.01));
+        assert_eq!(share_of_core("100%"), share_of_core("1"));
+        assert_eq!(share_of_core("0.0001%"), Ok(0.000_001));
+        for nonsense in ["", "%", "0", "-1%", "2", "200%", "1 %", "inf", "nan", "one"] {
+            let refused = share_of_core(nonsense);
+            assert!(
+                refused.is_err_and(|cure| cure.contains("such as 1%")),
+                "{nonsense}"
+            );
+        }
     }
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::balance::{Balance, balances};
 use crate::{
     collect::host::facts::Facts,
-    model::{ProgramState, ProgramStatus, Snapshot, SourceStatus},
+    metric::{response_mode, response_state},
+    model::{ProgramState, ProgramStatus, ResponseStatus, Snapshot, SourceStatus},
 };
 
 /// How well the host can be seen.
@@ -59,6 +60,24 @@ pub struct ProgramReport {
     pub reason: Option<String>,
 }
 
+/// Whether times to first byte are watched.
+#[derive(Clone, Debug, Serialize)]
+pub struct ResponseReport {
+    /// `off`, `on` or `auto`.
+    pub mode: &'static str,
+    /// `attached`, `detached` or `unsupported`.
+    pub state: &'static str,
+    /// Why they are not; absent while they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Cores it may cost; absent if not limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_cores: Option<f64>,
+    /// Cores it cost when last measured; absent before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_cores: Option<f64>,
+}
+
 /// What is seen now.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Seen {
@@ -88,6 +107,9 @@ pub struct Report {
     pub seen: Seen,
     /// Signals.
     pub signals: Vec<Signal>,
+    /// Times to first byte; absent if nothing could be started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_time: Option<ResponseReport>,
     /// Kernel programs.
     pub programs: Vec<ProgramReport>,
     /// Our sums against the kernel's totals.
@@ -119,6 +141,7 @@ impl Report {
             host,
             seen,
             signals,
+            response_time: Some(ResponseReport::from(&own.response_time)),
             programs: own.programs.iter().map(ProgramReport::from).collect(),
             balance: balances(snapshot),
         }
@@ -133,6 +156,7 @@ impl Report {
             host,
             seen: Seen::default(),
             signals: Vec::new(),
+            response_time: None,
             programs: Vec::new(),
             balance: Vec::new(),
         }
@@ -150,6 +174,19 @@ impl From<&SourceStatus> for Signal {
             signal: status.signal,
             source: status.source,
             degraded: status.degraded.clone(),
+        }
+    }
+}
+
+impl From<&ResponseStatus> for ResponseReport {
+    fn from(status: &ResponseStatus) -> Self {
+        let (state, reason) = response_state(&status.state);
+        Self {
+            mode: response_mode(status.mode),
+            state,
+            reason: (!reason.is_empty()).then(|| reason.to_owned()),
+            budget_cores: status.budget_cores,
+            cost_cores: status.cost_cores,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Health, Report};
+use super::report::{Health, Report, ResponseReport};
 use crate::top::human::{self, Unit};
 
 /// Renders the report; lines stay whole, however long a reason is.
@@ -43,6 +43,9 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
             writeln!(text, "    {why}")?;
         }
     }
+    if let Some(response) = &report.response_time {
+        write_response(text, response)?;
+    }
     if !report.programs.is_empty() {
         writeln!(text, "\nPROGRAMS")?;
     }
@@ -80,4 +83,20 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
         }
     }
     Ok(())
+}
+
+/// What there is on demand; where it is always wanted, it is a signal like the others.
+fn write_response(text: &mut String, report: &ResponseReport) -> std::fmt::Result {
+    let name = "response_time";
+    match (report.mode, report.state) {
+        ("off", "unsupported") => {
+            let why = report.reason.as_deref().unwrap_or_default();
+            writeln!(text, "  {name:<24} absent, not asked for\n    {why}")
+        }
+        ("off", _) => writeln!(
+            text,
+            "  {name:<24} on demand: key t in top, POST /api/response-time, --response-time auto"
+        ),
+        _ => Ok(()),
+    }
 }

@@ -137,6 +137,11 @@ impl DoorStage {
         stages.mark("listener_holders");
     }
 
+    /// Who listens where.
+    pub fn table(&self) -> &ListenerTable {
+        &self.table
+    }
+
     /// Rows of listeners.
     pub fn rows(&mut self, sequence: u64, gate: BirthGate) -> Vec<ListenerRow> {
         self.table.rows(sequence, gate)

@@ -13,6 +13,7 @@ mod options;
 mod own;
 mod part;
 mod process;
+mod response;
 mod room;
 mod runner;
 mod stages;
@@ -50,6 +51,7 @@ use limit::LimitStage;
 use own::OwnReader;
 use part::Part;
 use process::ProcessStage;
+use response::ResponseStage;
 use room::RoomStage;
 use stages::Stages;
 use swap::SwapStage;
@@ -72,6 +74,7 @@ fn leave_out(mut kernel: Kernel, options: &EngineOptions) -> Kernel {
 /// Sources, aggregation and what they need between cycles.
 pub struct Engine {
     tcp: TcpStage,
+    response: ResponseStage,
     process: ProcessStage,
     swap: SwapStage,
     disks: DiskStage,
@@ -111,7 +114,8 @@ impl Engine {
                 .map(|kernel| leave_out(kernel, options))
                 .map_err(|error| format!("{error:#}")),
         };
-        let tcp = TcpStage::start(&kernel, options);
+        let mut tcp = TcpStage::start(&kernel, options);
+        let response = ResponseStage::start(&mut tcp, options);
         let process = ProcessStage::start(&kernel, options);
         let swap = SwapStage::start(&kernel, options);
         let disks = DiskStage::start(&kernel, options);
@@ -122,6 +126,7 @@ impl Engine {
         kernel::give_back();
         let engine = Self {
             tcp,
+            response,
             process,
             swap,
             disks,
@@ -153,7 +158,7 @@ impl Engine {
             if let (true, Some(why)) = (
                 source.signal.ends_with("live")
                     || source.signal.ends_with("ended")
-                    || source.signal == "tcp_rtt",
+                    || ["tcp_rtt", "response_time"].contains(&source.signal),
                 source.degraded,
             ) {
                 anyhow::bail!(
@@ -170,6 +175,7 @@ impl Engine {
     fn parts(&self) -> impl Iterator<Item = &dyn Part> {
         let always: Vec<&dyn Part> = vec![
             &self.tcp,
+            &self.response,
             &self.door,
             &self.process,
             &self.swap,
@@ -188,6 +194,7 @@ impl Engine {
         self.process.drain();
         self.swap.poll();
         self.tcp.drain(self.process.table());
+        self.response.drain(&mut self.tcp);
         self.door.poll(&mut self.tcp);
         if let Some(dns) = &mut self.dns {
             dns.drain(self.process.table());
@@ -217,6 +224,8 @@ impl Engine {
             self.process.table(),
             &mut self.stages,
         ));
+        self.response.cycle();
+        self.stages.mark("response_time");
         self.door.poll(&mut self.tcp);
         self.stages.skip();
         self.door.cycle(&self.tcp, &self.process, &mut self.stages);
@@ -256,6 +265,9 @@ impl Engine {
         let services = self.tcp.services(self.sequence, gate);
         let connect_failures = self.tcp.failures(self.sequence, gate);
         let upstreams = self.tcp.upstreams();
+        let responses = self.response.rows(self.sequence, gate);
+        let table = self.door.table();
+        let listener_turns = self.response.listeners(self.sequence, gate, table);
         let port_use = self.tcp.port_use();
         let listeners = self.door.rows(self.sequence, gate);
         let limits = self.limits.rows(&listeners, &port_use, self.room.rows());
@@ -289,6 +301,7 @@ impl Engine {
         }
         own.cross_checks = self.checks.results();
         own.config = self.config.as_ref().map(LiveConfig::status);
+        own.response_time = self.response.status();
         own.scope = self.tcp.scope();
         own.scope.processes = self.process.tracked();
         own.scope.memory_pending = self.process.memory_pending();
@@ -299,6 +312,9 @@ impl Engine {
             interfaces,
             service_pressure,
             peers,
+            responses,
+            response_exclusions: self.response.exclusions(),
+            listener_turns,
             listeners,
             refused,
             listen_settings: self.door.settings(),

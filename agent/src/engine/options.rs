@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{aggregate::Networks, config::LiveConfig};
+use crate::{
+    aggregate::Networks, config::LiveConfig, model::ResponseMode, request::ResponseRequest,
+};
 
 /// Whether kernel programs are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -50,6 +52,12 @@ pub struct EngineOptions {
     pub ebpf_log: bool,
     /// Source of round-trip times.
     pub rtt_source: RttSource,
+    /// When times to first byte are watched.
+    pub response_mode: ResponseMode,
+    /// What that may cost, in cores, unless it is always on.
+    pub response_budget: f64,
+    /// By which others ask for it.
+    pub response_request: ResponseRequest,
     /// Networks whose addresses are shown one by one.
     pub networks: Networks,
     /// Label sets of peers by name, per direction.

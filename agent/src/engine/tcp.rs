@@ -24,6 +24,7 @@ use crate::{
             refused_fallback::RefusedBound,
             settings::SettingsCache,
             time_wait::{self, TimeWaitCollector},
+            turns::Turns,
         },
     },
     kernel::Kernel,
@@ -124,6 +125,17 @@ impl TcpStage {
         };
         stage.table.sample_walks(stage.ack.is_none());
         stage
+    }
+
+    /// Times to first byte; the programs do not run yet.
+    ///
+    /// # Errors
+    /// Why there are none, in one line.
+    pub fn turns(&mut self) -> Result<Turns, String> {
+        match (&self.source, &self.degraded) {
+            (Source::Diag(_), Some(why)) => Err(why.clone()),
+            _ => self.source.turns(),
+        }
     }
 
     /// Takes over connections that ended since the last call; `owners` knows whose they were.

@@ -6,7 +6,7 @@ use crate::{
         DoorSink, TcpSink,
         tcp::{
             ack::AckHistograms, bpf::TcpBpf, bpf_hash::TcpHash, diag::DiagCollector, ends::Ends,
-            identity::IdMode, netns::Namespace, places::Places,
+            identity::IdMode, netns::Namespace, places::Places, turns::Turns,
         },
     },
     kernel::Kernel,
@@ -97,6 +97,39 @@ impl Source {
             Self::Diag(_) => "no kernel programs",
         };
         Err(format!("no round-trip time per acknowledgement: {missing}"))
+    }
+
+    /// Times to first byte; the programs do not run yet.
+    ///
+    /// # Errors
+    /// Why there are none, in one line.
+    pub fn turns(&mut self) -> Result<Turns, String> {
+        match self {
+            Self::Storage(source) => source.turns(),
+            Self::Hash(source) => source.turns(),
+            Self::Diag(_) => Err("no kernel programs".into()),
+        }
+    }
+
+    /// Runs the programs of [`Source::turns`].
+    ///
+    /// # Errors
+    /// The kernel refused one, in one line; none runs then.
+    pub fn attach_turns(&mut self) -> Result<(), String> {
+        match self {
+            Self::Storage(source) => source.attach_turns(),
+            Self::Hash(source) => source.attach_turns(),
+            Self::Diag(_) => Err("no kernel programs".into()),
+        }
+    }
+
+    /// Runs them no longer.
+    pub fn detach_turns(&mut self) {
+        match self {
+            Self::Storage(source) => source.detach_turns(),
+            Self::Hash(source) => source.detach_turns(),
+            Self::Diag(_) => {}
+        }
     }
 
     /// Finds the owners of sockets that are older than the programs; how many.

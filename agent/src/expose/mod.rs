@@ -8,6 +8,7 @@
 //!
 //! Nothing here starts a cycle or waits for one.
 
+mod asker;
 mod cache;
 mod classic;
 mod connection;
@@ -18,6 +19,7 @@ mod page;
 mod plan;
 mod protobuf;
 mod reload;
+mod response_time;
 mod routes;
 mod scrapers;
 mod server;

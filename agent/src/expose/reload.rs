@@ -1,20 +1,13 @@
 //! `POST /-/reload`: reads the configuration file again.
 
-use std::net::IpAddr;
-
 use hyper::StatusCode;
 
-use super::{connection::Answer, routes::plain};
+use super::{asker::Asker, connection::Answer, routes::plain};
 use crate::config::LiveConfig;
 
-/// Answers once the file has been read. `address` is the client's; `from_page`: a browser sent it
-/// for a web page, which may be anybody's and still comes from this host.
-pub(super) async fn answer(
-    config: Option<LiveConfig>,
-    address: Option<IpAddr>,
-    from_page: bool,
-) -> Answer {
-    if from_page || !address.is_some_and(|address| address.is_loopback()) {
+/// Answers once the file has been read.
+pub(super) async fn answer(config: Option<LiveConfig>, asker: Asker) -> Answer {
+    if !asker.is_local() {
         return plain(
             StatusCode::FORBIDDEN,
             "only from this host; send SIGHUP, or ask over a loopback address\n",

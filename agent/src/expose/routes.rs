@@ -11,12 +11,13 @@ use hyper::{
 
 use super::{
     Format, LatestSnapshot, Limits, Scrapers,
+    asker::Asker,
     cache::Cache,
     connection::{Answer, Ask, Pace},
     counters::Counters,
-    page, reload, status,
+    page, reload, response_time, status,
 };
-use crate::{clock::Moment, config::LiveConfig};
+use crate::{clock::Moment, config::LiveConfig, request::ResponseRequest};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -29,16 +30,18 @@ pub(super) enum Endpoint {
     Ready,
     Health,
     Reload,
+    ResponseTime,
 }
 
 impl Endpoint {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Index,
         Self::Metrics,
         Self::Status,
         Self::Ready,
         Self::Health,
         Self::Reload,
+        Self::ResponseTime,
     ];
 
     pub(super) const fn path(self) -> &'static str {
@@ -49,6 +52,7 @@ impl Endpoint {
             Self::Ready => "/readyz",
             Self::Health => "/healthz",
             Self::Reload => "/-/reload",
+            Self::ResponseTime => "/api/response-time",
         }
     }
 
@@ -62,12 +66,15 @@ impl Endpoint {
             Self::Ready => "200 once the first cycle is done",
             Self::Health => "200 while the agent answers",
             Self::Reload => "POST from this host: reads the configuration file again",
+            Self::ResponseTime => {
+                "POST from this host, with ?for=10m: watches times to first byte for so long"
+            }
         }
     }
 
     pub(super) fn methods(self) -> &'static [Method] {
         match self {
-            Self::Reload => &[Method::POST],
+            Self::Reload | Self::ResponseTime => &[Method::POST],
             _ => &[Method::GET, Method::HEAD],
         }
     }
@@ -81,6 +88,7 @@ pub(super) struct App {
     counters: Arc<Counters>,
     limits: Limits,
     config: Option<LiveConfig>,
+    response: ResponseRequest,
 }
 
 impl App {
@@ -90,6 +98,7 @@ impl App {
         counters: Arc<Counters>,
         limits: Limits,
         config: Option<LiveConfig>,
+        response: ResponseRequest,
     ) -> Self {
         Self {
             cache: Cache::new(Arc::clone(&store), Arc::clone(&counters)),
@@ -98,6 +107,7 @@ impl App {
             counters,
             limits,
             config,
+            response,
         }
     }
 
@@ -136,11 +146,16 @@ impl App {
             let answer = plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
             return with(answer, ALLOW, &allowed.join(", "));
         }
+        let asker = Asker {
+            address,
+            from_page: request.headers().contains_key(ORIGIN),
+        };
         match endpoint {
             Endpoint::Metrics => self.metrics(&request, address, pace).await,
-            Endpoint::Reload => {
-                let from_page = request.headers().contains_key(ORIGIN);
-                reload::answer(self.config.clone(), address, from_page).await
+            Endpoint::Reload => reload::answer(self.config.clone(), asker).await,
+            Endpoint::ResponseTime => {
+                let (query, latest) = (request.uri().query(), self.store.latest());
+                response_time::answer(&self.response, query, asker, latest.as_deref())
             }
             Endpoint::Health => plain(StatusCode::OK, "ok\n"),
             Endpoint::Ready if self.store.latest().is_some() => plain(StatusCode::OK, "ready\n"),

@@ -23,7 +23,7 @@ use super::{
     counters::Counters,
     routes::App,
 };
-use crate::config::LiveConfig;
+use crate::{config::LiveConfig, request::ResponseRequest};
 
 /// Connections that are still answered may take so long after a stop.
 const GRACE: Duration = Duration::from_millis(700);
@@ -75,6 +75,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// What `POST /-/reload` reads again; `None`: nothing.
     pub config: Option<LiveConfig>,
+    /// What `POST /api/response-time` asks: the same as the engine's.
+    pub response: ResponseRequest,
 }
 
 impl Default for ServerOptions {
@@ -83,6 +85,7 @@ impl Default for ServerOptions {
             series_limit: 25_000,
             limits: Limits::default(),
             config: None,
+            response: ResponseRequest::default(),
         }
     }
 }
@@ -136,6 +139,7 @@ impl Server {
                 counters,
                 options.limits,
                 options.config,
+                options.response,
             )),
         })
     }

@@ -7,8 +7,10 @@ use serde_json::{Map, Value, json};
 use super::{door, scrapers::Scraper};
 use crate::{
     clock::Moment,
-    metric::program_state,
-    model::{ConfigStatus, OwnStats, ServerStats, Snapshot},
+    metric::{program_state, response_mode, response_state},
+    model::{
+        ConfigStatus, Detached, OwnStats, ResponseState, ResponseStatus, ServerStats, Snapshot,
+    },
 };
 
 /// The state as JSON text. Before the first cycle only what is known then.
@@ -31,6 +33,7 @@ pub(super) fn json(
         put("cycle", cycle(snapshot, now.wall));
         put("agent", agent(own));
         put("scope", scope(own));
+        put("response_time", response_time(&own.response_time));
         put("config", own.config.as_ref().map_or(Value::Null, config));
         for (key, value) in door::entries(snapshot) {
             put(key, value);
@@ -148,6 +151,26 @@ fn config(config: &ConfigStatus) -> Value {
         "reloads": config.reloads,
         "failed_reloads": config.failed_reloads,
         "error": config.error,
+    })
+}
+
+fn response_time(status: &ResponseStatus) -> Value {
+    let (state, reason) = response_state(&status.state);
+    let retry_in = match status.state {
+        ResponseState::Detached(Detached::TooExpensive { retry_in }) => Some(retry_in),
+        _ => None,
+    };
+    json!({
+        "mode": response_mode(status.mode),
+        "state": state,
+        "reason": (!reason.is_empty()).then_some(reason),
+        "retry_in_seconds": retry_in.map(|time| time.as_secs_f64()),
+        "asked_for_seconds": status.asked_for.map(|time| time.as_secs_f64()),
+        "budget_cores": status.budget_cores,
+        "cost_cores": status.cost_cores,
+        "runs": status.runs,
+        "run_seconds": status.run_ns.map(|ns| ns / 1e9),
+        "detachments": status.detachments,
     })
 }
 

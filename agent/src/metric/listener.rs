@@ -22,18 +22,23 @@ impl Row for ListenerRow {
     }
 
     fn label_values(&self, values: &mut LabelValues) {
-        match &self.key {
-            ListenerKey::Bound { ip, port, owner } => {
-                values.push(ip);
-                values.push(port);
-                push_owner(values, Some(owner));
-            }
-            ListenerKey::Folded => values.repeat(OTHER, LISTENER_LABELS.len()),
-        }
+        push_listener(values, &self.key);
     }
 
     fn folded(&self) -> bool {
         self.key == ListenerKey::Folded
+    }
+}
+
+/// Pushes the labels that identify a listener.
+pub(super) fn push_listener(values: &mut LabelValues, key: &ListenerKey) {
+    match key {
+        ListenerKey::Bound { ip, port, owner } => {
+            values.push(ip);
+            values.push(port);
+            push_owner(values, Some(owner));
+        }
+        ListenerKey::Folded => values.repeat(OTHER, LISTENER_LABELS.len()),
     }
 }
 

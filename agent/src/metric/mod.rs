@@ -21,6 +21,8 @@ mod port_use;
 mod process;
 mod reference;
 mod refused;
+mod response;
+mod response_own;
 mod row;
 mod server;
 mod service;
@@ -44,11 +46,16 @@ pub use limit::{LIMIT_FAMILIES, LIMIT_LABELS};
 pub use listener::{LISTEN_SETTING_FAMILIES, LISTENER_FAMILIES, LISTENER_LABELS};
 pub use own::OWN_FAMILIES;
 pub(crate) use own::program_state;
-pub use peer::{PEER_FAMILIES, PEER_LABELS};
+pub use peer::{PEER_FAMILIES, PEER_LABELS, QUANTILE_NAMES};
 pub use port_use::{PORT_USE_FAMILIES, PORT_USE_LABELS};
 pub use process::{PROCESS_FAMILIES, PROCESS_LABELS, exit_reason};
 pub use reference::{Area, areas, listing, reference};
 pub use refused::{REFUSED_FAMILIES, REFUSED_LABELS};
+pub use response::{
+    LISTENER_TURN_FAMILIES, RESPONSE_EXCLUSION_FAMILIES, RESPONSE_FAMILIES, RESPONSE_LABELS,
+};
+pub use response_own::RESPONSE_OWN_FAMILIES;
+pub(crate) use response_own::{response_mode, response_state};
 pub use row::{AreaVisitor, Exposed, LabelValues, Row, visit_areas};
 pub use server::SERVER_FAMILIES;
 pub use service::{SERVICE_FAMILIES, SERVICE_LABELS};

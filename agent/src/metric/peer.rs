@@ -33,44 +33,7 @@ impl Row for PeerRow {
     }
 
     fn label_values(&self, values: &mut LabelValues) {
-        values.push_str(direction_name(self.key.direction()));
-        match self.key {
-            PeerKey::Inbound {
-                listen_ip,
-                listen_port,
-                remote,
-            } => {
-                values.push(listen_ip);
-                values.push(listen_port);
-                push_remote(values, remote);
-                values.skip();
-            }
-            PeerKey::Outbound {
-                remote,
-                remote_port,
-            } => {
-                values.skip();
-                values.skip();
-                push_remote(values, remote);
-                values.push(remote_port);
-            }
-            // The labels that the direction's other rows have, so that `by (…)` lines them up.
-            PeerKey::Folded(direction) => {
-                let listen = if direction == Direction::Outbound {
-                    ""
-                } else {
-                    OTHER
-                };
-                let port = if direction == Direction::Inbound {
-                    ""
-                } else {
-                    OTHER
-                };
-                for value in [listen, listen, OTHER, port] {
-                    values.push_str(value);
-                }
-            }
-        }
+        push_peer(values, &self.key);
         push_owner(values, self.owner.as_ref());
     }
 
@@ -80,6 +43,48 @@ impl Row for PeerRow {
 
     fn class(&self) -> u8 {
         self.key.direction() as u8
+    }
+}
+
+/// Pushes direction, both listen labels and both remote ones.
+pub(super) fn push_peer(values: &mut LabelValues, key: &PeerKey) {
+    values.push_str(direction_name(key.direction()));
+    match *key {
+        PeerKey::Inbound {
+            listen_ip,
+            listen_port,
+            remote,
+        } => {
+            values.push(listen_ip);
+            values.push(listen_port);
+            push_remote(values, remote);
+            values.skip();
+        }
+        PeerKey::Outbound {
+            remote,
+            remote_port,
+        } => {
+            values.skip();
+            values.skip();
+            push_remote(values, remote);
+            values.push(remote_port);
+        }
+        // The labels that the direction's other rows have, so that `by (…)` lines them up.
+        PeerKey::Folded(direction) => {
+            let listen = if direction == Direction::Outbound {
+                ""
+            } else {
+                OTHER
+            };
+            let port = if direction == Direction::Inbound {
+                ""
+            } else {
+                OTHER
+            };
+            for value in [listen, listen, OTHER, port] {
+                values.push_str(value);
+            }
+        }
     }
 }
 

@@ -7,9 +7,10 @@ use hostlens_ebpf::wire::Direction;
 use super::Family;
 use crate::model::{
     DiskRow, DnsRow, FailureRow, FdRow, FilesystemRow, HostTotals, InterfaceRow, LimitRow,
-    ListenSettings, ListenerRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow, ProcessDiskRow,
-    ProcessRow, RefusedRow, Remote, ServerStats, ServiceDiskRow, ServicePressureRow, ServiceRow,
-    Snapshot, SwapRow, SwapUnattributed, UpstreamRow,
+    ListenSettings, ListenerRow, ListenerTurnRow, OTHER, OwnStats, Owner, PeerRow, PortUseRow,
+    ProcessDiskRow, ProcessRow, RefusedRow, Remote, ResponseExclusions, ResponseRow,
+    ResponseStatus, ServerStats, ServiceDiskRow, ServicePressureRow, ServiceRow, Snapshot, SwapRow,
+    SwapUnattributed, UpstreamRow,
 };
 
 /// Everything one exposition shows.
@@ -61,7 +62,10 @@ pub trait AreaVisitor {
 /// Shows all kinds of rows to `visitor`, in the order of the exposition.
 pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<PeerRow>();
+    visitor.area::<ResponseRow>();
+    visitor.area::<ResponseExclusions>();
     visitor.area::<ListenerRow>();
+    visitor.area::<ListenerTurnRow>();
     visitor.area::<ListenSettings>();
     visitor.area::<ServiceRow>();
     visitor.area::<FailureRow>();
@@ -82,6 +86,7 @@ pub fn visit_areas(visitor: &mut impl AreaVisitor) {
     visitor.area::<ServicePressureRow>();
     visitor.area::<FdRow>();
     visitor.area::<OwnStats>();
+    visitor.area::<ResponseStatus>();
     visitor.area::<ServerStats>();
 }
 

@@ -143,14 +143,14 @@ impl SampleCounts {
         self.counts.is_empty()
     }
 
-    /// Sum of the samples, ns.
-    pub fn sum_ns(&self) -> u64 {
-        self.sum_ns
-    }
-
     /// Number of samples.
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|&(_, count)| u64::from(count)).sum()
+    }
+
+    /// Sum of all samples, ns.
+    pub fn sum_ns(&self) -> u64 {
+        self.sum_ns
     }
 
     /// Forgets all samples, keeps the memory.

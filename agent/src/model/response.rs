@@ -36,6 +36,8 @@ pub struct ResponseRow {
 pub struct ResponseExclusions {
     /// Direction.
     pub direction: Direction,
+    /// Counters are to be exposed as 0.
+    pub held: bool,
     /// By [`Excluded`].
     pub excluded: [u64; Excluded::COUNT],
 }

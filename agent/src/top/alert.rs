@@ -2,33 +2,43 @@
 
 use std::fmt::Write;
 
-use crate::model::{DiskVerdict, ListenerKey, OTHER, RefusedKey, Resource, ServiceKey, Snapshot};
+use crate::model::{
+    DiskVerdict, ListenerKey, OTHER, PeerKey, RefusedKey, Remote, Resource, ServiceKey, Snapshot,
+};
 
 use super::{
+    answers::{self, MANY, P95},
     columns::{
         View,
         filesystem::{NEARLY_FULL, SOON},
         limit,
     },
     human::{self, Unit},
+    item::Item,
+    stack::{Part, Stack},
     text,
     value::{Value, printable},
     words::NEARLY_ALL,
 };
+
+/// From this time to first byte on an alert says who is to blame, if somebody clearly is, seconds.
+const SLOW: f64 = 0.1;
 
 /// What is wrong: the first of its kind, how many more there are, and the key of the view that
 /// shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert(String);
 
-/// Saturated listeners, reconnect storms, ports that refuse where somebody listened lately, local
-/// ports that run out, disks that are slow by themselves, filesystems that hang or run full, and
+/// Saturated listeners, reconnect storms, ports that refuse where somebody listened lately, answers
+/// that come late and by whose fault, local ports that run out, disks that are slow by themselves, filesystems that hang or run full, and
 /// other limits that are near. Empty if all is well.
 pub fn alerts(snapshot: &Snapshot) -> Vec<Alert> {
     let kinds = [
         (saturated(snapshot), View::Listeners),
         (storms(snapshot), View::Services),
         (refusals(snapshot), View::Listeners),
+        (slow_peers(snapshot), View::Peers),
+        (slow_listeners(snapshot), View::Listeners),
         (ports(snapshot), View::Ports),
         (disks(snapshot), View::Disks),
         (filesystems(snapshot), View::Filesystems),
@@ -78,6 +88,77 @@ fn saturated(snapshot: &Snapshot) -> Vec<String> {
         format!("{who} {}", saturation.reason.name())
     })
     .collect()
+}
+
+/// Groups of which somebody waits long for answers, and clearly for whom or what. Clients from
+/// outside the own networks may be as far away as they like.
+fn slow_peers(snapshot: &Snapshot) -> Vec<String> {
+    if !answers::watched(snapshot) {
+        return Vec::new();
+    }
+    let items = answers::peers(snapshot).into_iter();
+    let slow = items.filter_map(|item| {
+        let (Item::Peer(.., answer) | Item::Answers(.., answer)) = item else {
+            return None;
+        };
+        let (remote, port) = match answer.row?.key {
+            PeerKey::Inbound { remote, .. } => (remote, None),
+            PeerKey::Outbound {
+                remote,
+                remote_port,
+            } => (remote, Some(remote_port)),
+            PeerKey::Folded(_) => return None,
+        };
+        let Remote::Ip(ip) = remote else {
+            return None;
+        };
+        if answer.excluded_ratio()? > MANY {
+            return None;
+        }
+        let stack = answer.stack(P95)?;
+        let what = match blamed(&stack)? {
+            Part::Network => "slow network",
+            Part::Peer => "slow peer",
+            // The listener tells more.
+            Part::Here | Part::Wait | Part::Serve => return None,
+        };
+        let place = Value::Address(ip, port);
+        let total = human::latency(stack.total());
+        Some(format!("{what}: {} {total}", place.show(Unit::Text)))
+    });
+    slow.collect()
+}
+
+/// Listeners whose clients wait long for this host.
+fn slow_listeners(snapshot: &Snapshot) -> Vec<String> {
+    if !answers::watched(snapshot) {
+        return Vec::new();
+    }
+    let items = answers::listeners(snapshot).into_iter();
+    let slow = items.filter_map(|item| {
+        let (Item::Listener(.., turns) | Item::Turns(.., turns)) = item else {
+            return None;
+        };
+        let ListenerKey::Bound { ip, port, owner } = &turns.row?.key else {
+            return None;
+        };
+        let stack = turns.stack(P95)?;
+        let what = match blamed(&stack)? {
+            Part::Wait => "slow to read",
+            Part::Serve => "slow to serve",
+            // The peers tell whose.
+            Part::Network | Part::Peer | Part::Here => return None,
+        };
+        let place = Value::Address(*ip, Some(*port));
+        let (who, total) = (printable(&owner.process), human::latency(stack.total()));
+        Some(format!("{what}: {who} {} {total}", place.show(Unit::Text)))
+    });
+    slow.collect()
+}
+
+/// The part that is clearly to blame for a time that is worth an alert.
+fn blamed(stack: &Stack) -> Option<Part> {
+    (stack.total() >= SLOW).then(|| stack.blame()).flatten()
 }
 
 fn storms(snapshot: &Snapshot) -> Vec<String> {
@@ -182,8 +263,10 @@ fn limits(snapshot: &Snapshot) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use hostlens_ebpf::wire::Direction;
+
     use super::*;
-    use crate::metric::fixture;
+    use crate::{metric::fixture, top::tests::fixture::answering};
 
     #[test]
     fn the_first_of_each_kind_with_the_key_of_its_view() {
@@ -223,6 +306,47 @@ mod tests {
         };
         let wide = "open_files 95.2%: worker-0 [l]";
         assert_eq!(line(&alerts(&snapshot), wide.len(), "~"), wide);
+    }
+
+    #[test]
+    fn late_answers_where_somebody_is_clearly_to_blame() {
+        let all = answering();
+        let slow = |snapshot: &Snapshot| {
+            let alerts = alerts(snapshot);
+            let texts = alerts.into_iter().map(|alert| alert.0);
+            texts
+                .filter(|text| text.starts_with("slow") && !text.contains("disk"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            slow(&all),
+            [
+                "slow network: [fd00:1234:5678:9abc:def0:1111:2222:3333]:443 382ms (+1) [2]",
+                "slow to read: gunicorn *:8080 370ms [4]",
+            ]
+        );
+        // The other peer, alone: its own time is most of what is waited for.
+        let mut one = all.clone();
+        one.responses
+            .retain(|row| row.key.direction() == Direction::Outbound);
+        one.responses.remove(0);
+        assert_eq!(slow(&one)[0], "slow peer: 10.9.9.9:6379 120ms [2]");
+        // Half and half is nobody's, and what is quick is nobody's business.
+        let shared = |response, peer| {
+            let mut shared = one.clone();
+            shared.listener_turns.clear();
+            shared.responses[0].quantiles = Some([response; 5]);
+            shared.responses[0].peer_quantiles = Some([peer; 5]);
+            slow(&shared)
+        };
+        let mut few = one.clone();
+        few.listener_turns.clear();
+        few.responses[0].excluded = [0, 99, 0, 0, 0];
+        assert!(slow(&few).is_empty(), "few of its turns can be timed");
+        assert!(shared(0.5, 0.25).is_empty());
+        assert!(shared(0.09, 0.09).is_empty());
+        assert_eq!(shared(0.11, 0.09).len(), 1);
+        assert!(slow(&fixture::small()).is_empty());
     }
 
     #[test]

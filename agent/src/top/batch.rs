@@ -20,7 +20,7 @@ use super::{
     options::TopOptions,
     overview, rows,
     terminal::Ending,
-    text,
+    text, watch,
 };
 
 /// How long a signal may wait to be seen.
@@ -85,6 +85,9 @@ pub fn render(options: &TopOptions, snapshot: &Snapshot) -> String {
     let _ = writeln!(out, "\n{}", overview::agent(snapshot).join("  "));
     if let Some(notice) = notice(&snapshot.own, Cure::here()) {
         let _ = writeln!(out, "{notice}");
+    }
+    if let Some(watch) = watch::line(snapshot, false) {
+        let _ = writeln!(out, "{watch}");
     }
     let alerts = alerts(snapshot);
     if !alerts.is_empty() {

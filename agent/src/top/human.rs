@@ -23,6 +23,8 @@ pub enum Unit {
     Span,
     /// Consumed CPU time; the value is in seconds.
     CpuTime,
+    /// What a latency is made of; the value is all of it, in seconds.
+    Stack,
 }
 
 impl Unit {
@@ -41,7 +43,7 @@ pub fn format(value: f64, unit: Unit) -> String {
         Unit::Count => count(value),
         Unit::PerSecond => per_second(value),
         Unit::Factor => three_digits(value),
-        Unit::Latency => latency(value),
+        Unit::Latency | Unit::Stack => latency(value),
         Unit::Span => span(value),
         Unit::CpuTime => cpu_time(value),
     }

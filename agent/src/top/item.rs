@@ -6,10 +6,12 @@ use rustc_hash::FxHashMap;
 
 use crate::model::{
     ConnectionRow, DiskRow, DiskUser, DnsKey, DnsRow, FailureKey, FailureRow, FilesystemRow,
-    JobKey, JobRow, LimitRow, Limited, ListenerKey, ListenerRow, MemberRow, Owner, PeerKey,
-    PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, Resource, ServiceDiskRow, ServiceKey,
-    ServiceRow, Snapshot, UpstreamRow,
+    JobKey, JobRow, LimitRow, Limited, ListenerKey, ListenerRow, ListenerTurnRow, MemberRow, Owner,
+    PeerKey, PeerRow, PortUseRow, ProcessRow, RefusedKey, RefusedRow, Resource, ResponseRow,
+    ServiceDiskRow, ServiceKey, ServiceRow, Snapshot, UpstreamRow,
 };
+
+use super::answers::{Answer, Turns};
 
 /// Something a line shows.
 #[derive(Clone, Copy, Debug)]
@@ -18,12 +20,16 @@ pub enum Item<'a> {
     Process(&'a ProcessRow),
     /// One process and the group it is counted in.
     Member(&'a MemberRow, Option<&'a ProcessRow>),
-    /// A group of connections.
-    Peer(&'a PeerRow),
+    /// A group of connections, and how it is answered.
+    Peer(&'a PeerRow, Answer<'a>),
+    /// A group of connections of which nothing else is known.
+    Answers(&'a ResponseRow, Answer<'a>),
     /// One connection.
     Connection(&'a ConnectionRow),
-    /// Listeners that share address, port and owner.
-    Listener(&'a ListenerRow),
+    /// Listeners that share address, port and owner, and how they answer.
+    Listener(&'a ListenerRow, Turns<'a>),
+    /// Listeners of which nothing else is known.
+    Turns(&'a ListenerTurnRow, Turns<'a>),
     /// A port that refuses.
     Refused(&'a RefusedRow),
     /// Lives of connections.
@@ -107,9 +113,11 @@ impl<'a> Item<'a> {
                 RowKey::Process(process, user, row.service.clone())
             }
             Self::Member(row, _) => RowKey::Member(row.pid, row.start_seconds.to_bits()),
-            Self::Peer(row) => RowKey::Peer(row.key, row.owner.clone()),
+            Self::Peer(row, _) => RowKey::Peer(row.key, row.owner.clone()),
+            Self::Answers(row, _) => RowKey::Peer(row.key, None),
             Self::Connection(row) => RowKey::Connection(row.id),
-            Self::Listener(row) => RowKey::Listener(row.key.clone()),
+            Self::Listener(row, _) => RowKey::Listener(row.key.clone()),
+            Self::Turns(row, _) => RowKey::Listener(row.key.clone()),
             Self::Refused(row) => RowKey::Refused(row.key.clone()),
             Self::Service(row) => RowKey::Service(row.key.clone()),
             Self::Failure(row) => RowKey::Failure(row.key.clone()),
@@ -138,8 +146,10 @@ impl<'a> Item<'a> {
     pub fn folded(self) -> bool {
         match self {
             Self::Process(row) => row.folded,
-            Self::Peer(row) => matches!(row.key, PeerKey::Folded(_)),
-            Self::Listener(row) => row.key == ListenerKey::Folded,
+            Self::Peer(row, _) => matches!(row.key, PeerKey::Folded(_)),
+            Self::Answers(row, _) => matches!(row.key, PeerKey::Folded(_)),
+            Self::Listener(row, _) => row.key == ListenerKey::Folded,
+            Self::Turns(row, _) => row.key == ListenerKey::Folded,
             Self::Refused(row) => row.key == RefusedKey::Folded,
             Self::Service(row) => matches!(row.key, ServiceKey::Folded(_)),
             Self::Failure(row) => row.key == FailureKey::Folded,
@@ -167,13 +177,16 @@ impl<'a> Item<'a> {
                     || rates.run_delay > 0.0
                     || rates.block_delay > 0.0
             }
-            Self::Peer(row) => {
+            Self::Peer(row, answer) => {
                 row.live
                     || row.rtt_quantiles.is_some()
                     || row.rates.sent_bytes > 0.0
                     || row.rates.received_bytes > 0.0
+                    || answer.row.is_some_and(|row| row.quantiles.is_some())
             }
-            Self::Listener(row) => row.live || row.rates.accepted > 0.0 || row.rates.drops > 0.0,
+            Self::Answers(row, _) => row.quantiles.is_some(),
+            Self::Listener(row, _) => row.live || row.rates.accepted > 0.0 || row.rates.drops > 0.0,
+            Self::Turns(row, _) => row.wait_quantiles.is_some() || row.serve_quantiles.is_some(),
             // Somebody listens there again, or never did and nobody asks.
             Self::Refused(row) => row.rate > 0.0 || row.gone_seconds.is_some(),
             Self::Service(row) => row.live || row.rates.opened > 0.0 || row.rates.closed > 0.0,

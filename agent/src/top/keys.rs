@@ -53,6 +53,8 @@ pub enum Action {
     Pause,
     /// Show or hide the members of the group.
     Expand,
+    /// Watch times to first byte, or no longer.
+    Watch,
 }
 
 /// Keys and what they do, for the help screen.
@@ -74,6 +76,10 @@ pub const HELP: &[(&str, &str)] = &[
     ("P M T", "sort by CPU, memory, CPU time"),
     ("U A", "sort by bytes unread, unacknowledged"),
     ("p", "show or hide the single processes of a group"),
+    (
+        "t",
+        "time answers (views 2, 4): network, peer, wait or serve?",
+    ),
     ("Space Z", "pause, go on"),
     ("Ctrl-L", "draw anew"),
     ("F1 h ?", "this help"),
@@ -126,6 +132,7 @@ fn list(code: KeyCode) -> Option<Action> {
         KeyCode::Char('U') => Action::SortBy("unread"),
         KeyCode::Char('A') => Action::SortBy("unacked"),
         KeyCode::Char('p') => Action::Expand,
+        KeyCode::Char('t') => Action::Watch,
         KeyCode::Char(' ' | 'Z') => Action::Pause,
         KeyCode::Esc => Action::Close,
         KeyCode::Char(key) => Action::View(View::of_key(key)?.index()),

@@ -10,6 +10,7 @@
 //! Rows, layout and state are pure. A view is one table in `columns`.
 
 mod alert;
+mod answers;
 mod batch;
 mod columns;
 mod filter;
@@ -25,6 +26,7 @@ mod options;
 mod overview;
 mod rows;
 mod screen;
+mod stack;
 mod state;
 mod terminal;
 #[cfg(test)]
@@ -33,12 +35,13 @@ mod text;
 mod theme;
 mod value;
 mod view;
+mod watch;
 mod words;
 mod words_disk;
 
 use std::{sync::Arc, time::Duration};
 
-use crate::model::Snapshot;
+use crate::{model::Snapshot, request::ResponseRequest};
 
 pub use columns::View;
 pub use options::TopOptions;
@@ -52,14 +55,19 @@ pub trait Feed {
     fn wait_newer(&self, sequence: u64, timeout: Duration) -> Option<Arc<Snapshot>>;
 }
 
-/// Shows what `feed` has until the user leaves, enough was printed or a signal comes.
+/// Shows what `feed` has until the user leaves, enough was printed or a signal comes. `request` is
+/// how the screen asks for times to first byte, while it is looked at.
 ///
 /// # Errors
 /// When an option makes no sense, or the terminal or standard output cannot be used. Nobody
 /// reading standard output any more is no error.
-pub fn run(options: &TopOptions, feed: &mut dyn Feed) -> anyhow::Result<()> {
+pub fn run(
+    options: &TopOptions,
+    feed: &mut dyn Feed,
+    request: &ResponseRequest,
+) -> anyhow::Result<()> {
     if options.interactive() {
-        screen::run(options, feed)
+        screen::run(options, feed, request)
     } else {
         batch::run(options, feed)
     }

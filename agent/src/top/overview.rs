@@ -1,6 +1,6 @@
 //! The host in one line and the agent in another, as text; screen and batch show the same.
 
-use crate::model::{HostOverview, Snapshot};
+use crate::model::{HostOverview, ResponseState, Snapshot};
 
 use super::{
     human::{bytes, latency},
@@ -79,6 +79,9 @@ fn used(name: &'static str, total: u64, free: u64) -> Figure {
 pub fn agent(snapshot: &Snapshot) -> Vec<String> {
     let own = &snapshot.own;
     let mut parts = vec![notice::sources(own)];
+    if own.response_time.state == ResponseState::Attached {
+        parts.push("response: on".into());
+    }
     if let Some(seconds) = notice::cycle_seconds(own) {
         let every = snapshot.interval.as_secs_f64();
         parts.push(format!("cycle {} every {every:.1}s", latency(seconds)));

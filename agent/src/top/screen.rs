@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use crossterm::event::Event;
 use ratatui::layout::Rect;
 
-use crate::model::Snapshot;
+use crate::{model::Snapshot, request::ResponseRequest};
 
 use super::{
     Feed,
@@ -25,6 +25,7 @@ use super::{
     terminal::{Ending, Screen},
     theme::Theme,
     view::{self, Areas, Parts, Scene},
+    watch,
 };
 
 /// How long a key or a new snapshot may wait to be seen.
@@ -33,11 +34,15 @@ const TICK: Duration = Duration::from_millis(100);
 const SLOW_START: Duration = Duration::from_secs(5);
 
 /// Runs until the user leaves.
-pub fn run(options: &TopOptions, feed: &mut dyn Feed) -> anyhow::Result<()> {
+pub fn run(
+    options: &TopOptions,
+    feed: &mut dyn Feed,
+    request: &ResponseRequest,
+) -> anyhow::Result<()> {
     if !stdout().is_terminal() {
         bail!("standard output is no terminal: use --batch or --json");
     }
-    let mut app = App::new(options)?;
+    let mut app = App::new(options, request.clone())?;
     let ending = Ending::on_signals()?;
     let mut screen = Screen::take(&ending)?;
     let input = Input::start()?;
@@ -53,6 +58,8 @@ pub fn run(options: &TopOptions, feed: &mut dyn Feed) -> anyhow::Result<()> {
 
 struct App {
     state: State,
+    /// Where times to first byte are asked for.
+    request: ResponseRequest,
     history: History,
     theme: Theme,
     cure: Cure,
@@ -70,8 +77,9 @@ struct App {
 }
 
 impl App {
-    fn new(options: &TopOptions) -> anyhow::Result<Self> {
+    fn new(options: &TopOptions, request: ResponseRequest) -> anyhow::Result<Self> {
         Ok(Self {
+            request,
             state: State::new(options)?,
             history: History::new(options.interval),
             theme: Theme::from_env(),
@@ -155,7 +163,8 @@ impl App {
         };
         let notice = notice(&snapshot.own, self.cure);
         let alerts = alerts(&snapshot);
-        let parts = Parts::new(self.state.view, notice.as_deref(), &alerts);
+        let watch = watch::line(&snapshot, self.state.watching);
+        let parts = Parts::new(&self.state, &snapshot, notice.is_some(), !alerts.is_empty());
         let rows = rows::build(&snapshot, &self.state.query());
         let stale = self.stale();
         screen.draw(|frame| {
@@ -170,6 +179,7 @@ impl App {
                 history: &self.history,
                 notice: notice.as_deref(),
                 alerts: &alerts,
+                watch: watch.as_deref(),
                 stale,
                 theme: self.theme,
             };
@@ -194,15 +204,24 @@ impl App {
     fn apply(&mut self, action: Action, (width, height): (u16, u16)) {
         let Some(snapshot) = self.shown.clone() else {
             self.state.apply(action, &[], 0);
+            self.request.look(self.state.watching);
             return;
         };
         let rows = rows::build(&snapshot, &self.state.query());
         let notice = notice(&snapshot.own, self.cure);
         let alerts = alerts(&snapshot);
-        let parts = Parts::new(self.state.view, notice.as_deref(), &alerts);
+        let parts = Parts::new(&self.state, &snapshot, notice.is_some(), !alerts.is_empty());
         let page = Areas::new(Rect::new(0, 0, width, height), parts).page();
         // What was typed since the last frame may have changed the list.
         self.state.settle(&rows, page);
         self.state.apply(action, &rows, page);
+        self.request.look(self.state.watching);
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // Nobody looks any more.
+        self.request.look(false);
     }
 }

@@ -64,6 +64,8 @@ pub struct State {
     pub paused: bool,
     /// Groups whose members are shown.
     pub expanded: HashSet<RowKey>,
+    /// Times to first byte are asked for.
+    pub watching: bool,
     /// The user wants to leave.
     pub quit: bool,
 }
@@ -89,6 +91,7 @@ impl State {
             mode: Mode::List,
             paused: false,
             expanded: HashSet::new(),
+            watching: false,
             quit: false,
         };
         let (sort, descending) = options.sorting()?;
@@ -195,6 +198,7 @@ impl State {
             Action::Invert => self.place_mut().descending ^= true,
             Action::Pause => self.paused ^= true,
             Action::Expand => self.expand(rows),
+            Action::Watch => self.watch(),
             // The terminal's business.
             Action::Redraw | Action::Suspend => {}
         }
@@ -246,6 +250,28 @@ impl State {
         let place = self.place_mut();
         place.sort = at;
         place.descending = column.descending_first();
+    }
+
+    /// Turns watching on or off. The slowest answers come first then, unless another order was
+    /// chosen.
+    fn watch(&mut self) {
+        self.watching ^= true;
+        for (view, column) in [(View::Peers, "resp95"), (View::Listeners, "where95")] {
+            let table = view.table();
+            let (Some(usual), Some(slowest)) = (table.position(table.sort), table.position(column))
+            else {
+                continue;
+            };
+            let place = &mut self.places[view.index()];
+            let (from, to) = if self.watching {
+                (usual, slowest)
+            } else {
+                (slowest, usual)
+            };
+            if place.sort == from && place.descending {
+                place.sort = to;
+            }
+        }
     }
 
     /// Opens or closes the selected group; a member closes the group it belongs to.

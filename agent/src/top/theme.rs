@@ -3,7 +3,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::columns::Shade;
+use super::{columns::Shade, stack::Part};
 
 /// What the terminal can and should show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,20 @@ impl Theme {
             1 => self.warning(),
             _ => self.bad(),
         }
+    }
+
+    /// A cell of a part in a stacked bar. Parts differ in shape too: colours may be off, and are
+    /// on the selected line.
+    pub fn part(self, part: Part) -> (&'static str, Style) {
+        let (block, letter, color) = match part {
+            Part::Network => ("░", "n", Color::Cyan),
+            Part::Wait => ("▒", "w", Color::Yellow),
+            Part::Peer => ("█", "p", Color::Magenta),
+            Part::Here => ("█", "h", Color::Magenta),
+            Part::Serve => ("█", "s", Color::Magenta),
+        };
+        let cell = if self.unicode { block } else { letter };
+        (cell, self.colored(color))
     }
 
     /// The arrow of a sorted column.

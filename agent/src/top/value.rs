@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, cmp::Ordering, net::IpAddr};
 
-use super::human::{self, Unit};
+use super::{
+    human::{self, Unit},
+    stack::Stack,
+};
 
 /// A cell.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +18,8 @@ pub enum Value<'a> {
     State(u8, &'static str),
     /// A number, in the unit of its column.
     Number(f64),
+    /// What a time is made of; as large as that.
+    Stack(Stack),
     /// Not known: shown as `-`.
     Absent,
     /// Does not apply to this row: shown as nothing.
@@ -58,6 +63,7 @@ impl<'a> Value<'a> {
         }
         let order = match (self, other) {
             (Self::Number(left), Self::Number(right)) => left.total_cmp(right),
+            (Self::Stack(left), Self::Stack(right)) => left.total().total_cmp(&right.total()),
             (Self::Text(left), Self::Text(right)) => left.cmp(right),
             (Self::State(left, word), Self::State(right, other)) => {
                 (left, word).cmp(&(right, other))
@@ -74,7 +80,7 @@ impl<'a> Value<'a> {
         match self {
             Self::Address(..) => 0,
             Self::Text(_) | Self::State(..) => 1,
-            Self::Number(_) => 2,
+            Self::Number(_) | Self::Stack(_) => 2,
             Self::Absent | Self::Blank => 3,
         }
     }
@@ -86,6 +92,7 @@ impl<'a> Value<'a> {
             Self::Text(text) => printable(text),
             Self::State(_, word) => Cow::Borrowed(word),
             Self::Number(value) if value.is_finite() => Cow::Owned(human::format(*value, unit)),
+            Self::Stack(stack) => Cow::Owned(stack.words()),
             Self::Number(_) | Self::Absent => Cow::Borrowed("-"),
             Self::Blank => Cow::Borrowed(""),
         }

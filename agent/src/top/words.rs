@@ -1,6 +1,7 @@
 //! What a line means, in words: what happens, and what to do about it.
 
 mod limit;
+mod response;
 
 use std::fmt::Write;
 
@@ -10,6 +11,7 @@ use crate::model::{
 };
 
 use super::{
+    answers,
     columns::View,
     human::{self, Unit, bytes, latency},
     item::Item,
@@ -17,18 +19,27 @@ use super::{
     words_disk,
 };
 
+pub use response::excluded;
+
 /// Whether lines of this view have something to say.
-pub fn spoken(view: View) -> bool {
-    !matches!(
-        view,
-        View::Processes | View::Peers | View::Connections | View::Jobs
-    )
+pub fn spoken(view: View, snapshot: &Snapshot) -> bool {
+    match view {
+        View::Processes | View::Connections | View::Jobs => false,
+        View::Peers => answers::watched(snapshot),
+        _ => true,
+    }
 }
 
 /// The words for a line; `None` where its cells say it all.
 pub fn of(item: Item<'_>, snapshot: &Snapshot) -> Option<String> {
     match item {
-        Item::Listener(row) => Some(listener(row, snapshot)),
+        Item::Peer(_, answer) | Item::Answers(_, answer) => response::peer(&answer),
+        Item::Listener(row, turns) => {
+            // What was asked for comes first.
+            let words = format!("{} {}", response::listener(&turns), listener(row, snapshot));
+            Some(words.trim_start().to_owned())
+        }
+        Item::Turns(_, turns) => Some(response::listener(&turns)),
         Item::Refused(row) => refused(row),
         Item::Service(row) => Some(service(row)),
         Item::Failure(row) => failure(row),
@@ -291,7 +302,7 @@ mod tests {
         for view in View::ALL {
             for item in (view.table().items)(&snapshot) {
                 let words = of(item, &snapshot);
-                assert!(spoken(view) || words.is_none());
+                assert!(spoken(view, &snapshot) || words.is_none());
                 let words = words.unwrap_or_else(|| "Fine.".into());
                 assert!(words.ends_with('.') && !words.contains(".."), "{words}");
                 assert!(!words.contains("  "), "{words}");
@@ -301,8 +312,9 @@ mod tests {
 
     #[test]
     fn the_verdict_comes_with_its_advice_and_place() {
-        let snapshot = fixture::small();
-        let item = Item::Listener(&snapshot.listeners[0]);
+        let mut snapshot = fixture::small();
+        snapshot.listener_turns.clear();
+        let item = answers::listeners(&snapshot)[0];
         assert_eq!(
             of(item, &snapshot).as_deref(),
             Some(

@@ -1,6 +1,7 @@
 //! The state machine.
 
 use super::{
+    burst::{BULK, Burst},
     doubt::{self, Doubt},
     network,
     owed::Owed,
@@ -18,16 +19,14 @@ const ANSWERING: u8 = 3;
 
 /// Bits of [`Turn::marks`]: something says that this turn overlaps another.
 const OVERLAP: u8 = 1;
-/// Answers to earlier questions were still owed when this one began.
-const OWED: u8 = 1 << 3;
 /// Part of the question arrived out of order.
 const HOLE: u8 = 1 << 1;
 /// Part of the answer arrived out of order, before its first byte.
 const EARLY: u8 = 1 << 2;
 
-/// A burst as large as a first congestion window (RFC 6928): what follows a pause is paced by
-/// acknowledgements, not by the application.
-const BULK: u32 = 10 * 1_460;
+/// Answers to earlier questions were still owed when this one began.
+const OWED: u8 = 1 << 3;
+
 /// Stamps of first bytes are cut to µs.
 const CUT_NS: u64 = 999;
 
@@ -41,7 +40,7 @@ pub struct Socket {
     /// `rcv_nxt`, likewise.
     pub rcv_nxt: u32,
     /// `data_segs_out`.
-    pub segments: u32,
+    pub segs_out: u32,
     /// Lower half of `bytes_retrans`.
     pub retransmitted: u32,
     /// `rtt_min`, µs; `u32::MAX`: none.
@@ -65,15 +64,43 @@ pub struct Segment {
     pub at_ns: u64,
 }
 
+/// A time that may be none, ns. An `Option` without a value leaves its bytes as they are, and
+/// verifiers before 6.3 refuse programs that move such bytes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nanos(u64);
+
+impl Nanos {
+    /// No time.
+    pub const NONE: Self = Self(u64::MAX);
+
+    /// So much.
+    #[inline(always)]
+    pub fn new(ns: u64) -> Self {
+        Self(ns)
+    }
+
+    /// The time, if it is one.
+    #[inline(always)]
+    pub fn get(self) -> Option<u64> {
+        (self.0 != u64::MAX).then_some(self.0)
+    }
+}
+
+impl Default for Nanos {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 /// What an event decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// A turn: from the question's last byte to the answer's first, ns.
-    pub response_ns: Option<u64>,
-    /// With that, outbound: the part the peer took itself; inbound: from arrival to read, ns.
-    pub first_ns: Option<u64>,
-    /// With that, inbound: from read to the answer's first byte, ns.
-    pub second_ns: Option<u64>,
+    /// A turn: from the question's last byte to the answer's first.
+    pub response_ns: Nanos,
+    /// With that, outbound: the part the peer took itself; inbound: from arrival to read.
+    pub first_ns: Nanos,
+    /// With that, inbound: from read to the answer's first byte.
+    pub second_ns: Nanos,
     /// A turn left out.
     pub excluded: Option<Excluded>,
 }
@@ -83,7 +110,7 @@ impl Outcome {
     #[inline(always)]
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        if self.response_ns.is_some() || self.excluded.is_some() {
+        if self.response_ns != Nanos::NONE || self.excluded.is_some() {
             self
         } else {
             other
@@ -107,7 +134,7 @@ pub struct Turn {
     /// `snd_nxt` at the last event.
     snd_nxt: u32,
     /// `data_segs_out` at the last event.
-    segments: u32,
+    segs_out: u32,
     /// After the last byte seen to arrive.
     rcv_end: u32,
     /// First sequence number of what arrived last.
@@ -118,22 +145,13 @@ pub struct Turn {
     retransmitted: u32,
     /// Shortest round trip known, µs.
     pub(super) floor_us: u32,
-    pub(super) owed: Owed,
+    owed: Owed,
     pub(super) doubt: Doubt,
     phase: u8,
     inbound: u8,
     marks: u8,
     /// Bursts of the answer, as far as they matter.
     bursts: u8,
-}
-
-/// What passed between two events, or with one.
-#[derive(Clone, Copy)]
-struct Burst {
-    first_ns: u64,
-    last_ns: u64,
-    bytes: u32,
-    segments: u32,
 }
 
 /// Whether one sequence number comes after another.
@@ -159,10 +177,10 @@ impl Turn {
         self.noted_ns = 0;
         self.longest_ns = 0;
         self.snd_nxt = socket.snd_nxt.wrapping_sub(sent_before.unwrap_or(0));
-        self.segments = if sent_before.is_some() {
+        self.segs_out = if sent_before.is_some() {
             0
         } else {
-            socket.segments
+            socket.segs_out
         };
         self.rcv_end = socket.rcv_nxt;
         self.last_seq = 0;
@@ -200,7 +218,7 @@ impl Turn {
     /// Whether a segment without payload matters, with all that was sent before it.
     #[inline(always)]
     pub fn awaits(&self, socket: &Socket) -> bool {
-        self.inbound == 0 && (self.phase == ASKING || self.snd_nxt != socket.snd_nxt)
+        self.snd_nxt != socket.snd_nxt || self.inbound == 0 && self.phase == ASKING
     }
 
     /// What was sent up to an event. Before [`Turn::arrived`].
@@ -210,7 +228,8 @@ impl Turn {
         if socket.rtt_min_us < self.floor_us {
             self.floor_us = socket.rtt_min_us;
         }
-        if after(socket.rcv_nxt, self.rcv_end) {
+        // A FIN takes one number.
+        if after(socket.rcv_nxt, self.rcv_end.wrapping_add(1)) {
             // Something arrived that we were not shown.
             self.rcv_end = socket.rcv_nxt;
             if self.phase == ASKING {
@@ -223,6 +242,8 @@ impl Turn {
             return outcome;
         }
         self.snd_nxt = socket.snd_nxt;
+        let segments = socket.segs_out.wrapping_sub(self.segs_out);
+        self.segs_out = socket.segs_out;
         // Part of it was acknowledged in an event we were not shown, or the flight began earlier.
         let spoken_ns = self.asked_ns.max(self.answered_ns);
         let known = !after(socket.snd_una, before) && socket.first_sent_ns + CUT_NS >= spoken_ns;
@@ -234,9 +255,8 @@ impl Turn {
             },
             last_ns: socket.last_sent_ns,
             bytes: socket.snd_nxt.wrapping_sub(before),
-            segments: socket.segments.wrapping_sub(self.segments),
+            segments,
         };
-        self.segments = socket.segments;
         if self.inbound == 0 {
             self.ask(burst, socket.retransmitted);
             return outcome;
@@ -246,13 +266,14 @@ impl Turn {
             return outcome;
         }
         let first_ns = burst.first_ns;
+        // What of it was pushed counts against this turn already.
         self.answer(burst);
         outcome.excluded = self.verdict((!known).then_some(Excluded::Stamp));
         if outcome.excluded.is_none() {
-            outcome.response_ns = Some(first_ns.saturating_sub(self.asked_ns));
+            outcome.response_ns = Nanos::new(first_ns.saturating_sub(self.asked_ns));
             if self.noted_ns != 0 && self.noted_ns <= first_ns + CUT_NS {
-                outcome.first_ns = Some(self.noted_ns.saturating_sub(self.asked_ns));
-                outcome.second_ns = Some(first_ns.saturating_sub(self.noted_ns));
+                outcome.first_ns = Nanos::new(self.noted_ns.saturating_sub(self.asked_ns));
+                outcome.second_ns = Nanos::new(first_ns.saturating_sub(self.noted_ns));
             }
         }
         outcome
@@ -318,7 +339,7 @@ impl Turn {
         outcome.excluded = self.verdict(again.then_some(Excluded::Retransmit));
         if outcome.excluded.is_none() {
             let response_ns = now.saturating_sub(self.asked_ns);
-            outcome.response_ns = Some(response_ns);
+            outcome.response_ns = Nanos::new(response_ns);
             let spoke_ns = if self.marks & EARLY == 0 {
                 response_ns
             } else {
@@ -362,10 +383,9 @@ impl Turn {
         if self.phase == UNKNOWN {
             return;
         }
-        let mut again = false;
+        let again = retransmitted != self.retransmitted;
         if self.phase == ASKING {
             let gap = burst.first_ns.saturating_sub(self.asked_ns);
-            again = retransmitted != self.retransmitted;
             if gap < pause {
                 self.burst = self.burst.saturating_add(burst.bytes);
             } else {
@@ -385,8 +405,9 @@ impl Turn {
             };
             self.burst = burst.bytes;
         }
-        if burst.bytes < BULK && burst.last_ns.saturating_sub(burst.first_ns) >= pause && !again {
-            self.overlap(burst.segments.saturating_sub(1));
+        let parts = burst.parts(pause);
+        if !again && parts > 1 {
+            self.overlap(burst.segments - 1);
         }
         self.noted_ns = 0;
         self.asked_ns = burst.last_ns;
@@ -396,17 +417,16 @@ impl Turn {
     #[inline(always)]
     fn answer(&mut self, burst: Burst) {
         self.phase = ANSWERING;
-        self.bursts = 1;
+        self.bursts = 0;
         if !self.doubt.is_push() {
             self.longest_ns = 0;
         }
-        self.burst = burst.bytes;
-        self.answered_ns = burst.last_ns;
         if self.marks & (OVERLAP | OWED) != 0 {
             self.owed.waited(burst.first_ns);
         }
-        self.owed.answered(1);
-        self.spread(burst);
+        self.parts(burst, 1);
+        self.burst = burst.bytes;
+        self.answered_ns = burst.last_ns;
     }
 
     /// The answering side speaks, and no question is open.
@@ -419,37 +439,31 @@ impl Turn {
         let gap = burst.first_ns.saturating_sub(self.answered_ns);
         self.answered_ns = burst.last_ns;
         if gap < doubt::pause_ns(self.floor_us) {
+            self.parts(burst, 0);
             self.burst = self.burst.saturating_add(burst.bytes);
-        } else {
-            if self.burst < BULK {
-                self.owed.answered(1);
-                self.again(1, gap);
-            }
-            self.burst = burst.bytes;
+            return;
         }
-        self.spread(burst);
-    }
-
-    /// What was sent between two events may hold pauses.
-    #[inline(always)]
-    fn spread(&mut self, burst: Burst) {
-        let span = burst.last_ns.saturating_sub(burst.first_ns);
-        let pause = doubt::pause_ns(self.floor_us);
-        if burst.bytes < BULK && span >= pause {
-            self.owed.answered(burst.segments.saturating_sub(1));
-            let many = burst.segments > 2 && span >= 2 * pause;
-            self.again(if many { 2 } else { 1 }, span);
+        if self.burst < BULK {
+            self.parts(burst, 1);
+        }
+        self.burst = burst.bytes;
+        if gap > self.longest_ns {
+            self.longest_ns = gap;
         }
     }
 
-    /// The answering side has paused and goes on.
+    /// Counts bursts of the answering side: `new` is 0 if the first only goes on with the last.
     #[inline(always)]
-    fn again(&mut self, bursts: u8, pause_ns: u64) {
-        if pause_ns > self.longest_ns {
-            self.longest_ns = pause_ns;
+    fn parts(&mut self, burst: Burst, new: u8) {
+        let parts = burst.parts(doubt::pause_ns(self.floor_us));
+        if parts > 1 {
+            self.owed.answered(burst.segments - 1);
+            let span = burst.last_ns.saturating_sub(burst.first_ns);
+            self.longest_ns = self.longest_ns.max(span);
         }
+        self.owed.answered(u32::from(new));
         if self.bursts < doubt::PUSHES {
-            self.bursts += bursts;
+            self.bursts += parts - 1 + new;
             if self.bursts >= doubt::PUSHES {
                 self.doubt.arise(Excluded::Push);
             }

@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{Outcome, Segment, Socket, Turn, core::after};
+use super::{Nanos, Outcome, Segment, Socket, Turn, core::after};
 use crate::wire::Excluded;
 
 const MS: u64 = 1_000_000;
@@ -26,7 +26,7 @@ impl End {
             snd_nxt: u32::MAX - 3,
             snd_una: u32::MAX - 3,
             rcv_nxt: u32::MAX - 7,
-            segments: 0,
+            segs_out: 0,
             retransmitted: 0,
             rtt_min_us: (RTT / 1_000) as u32,
             last_sent_ns: START,
@@ -52,7 +52,7 @@ impl End {
             self.socket.first_sent_ns = self.now / 1_000 * 1_000;
         }
         self.socket.snd_nxt = self.socket.snd_nxt.wrapping_add(bytes);
-        self.socket.segments += bytes.div_ceil(1_460);
+        self.socket.segs_out += bytes.div_ceil(1_460);
         self.socket.last_sent_ns = self.now;
     }
 
@@ -110,7 +110,7 @@ impl End {
 
     fn responses(&self) -> Vec<u64> {
         let told = self.told.iter();
-        told.filter_map(|told| told.response_ns).collect()
+        told.filter_map(|told| told.response_ns.get()).collect()
     }
 }
 
@@ -126,7 +126,7 @@ fn an_answer_counts_from_the_last_byte_asked_to_the_first_received() {
     end.hear(1_000, 0);
     assert_eq!(end.responses(), [6 * MS]);
     // The acknowledgement came with it: all beyond the shortest round trip was the peer.
-    assert_eq!(end.told[0].first_ns, Some(6 * MS - RTT));
+    assert_eq!(end.told[0].first_ns, Nanos::new(6 * MS - RTT));
     end.wait(MS);
     end.turn(3 * MS);
     assert_eq!(end.responses(), [6 * MS, 3 * MS]);
@@ -150,9 +150,9 @@ fn a_listener_waits_and_serves() {
     assert_eq!(
         end.told,
         [Outcome {
-            response_ns: Some(response),
-            first_ns: Some(wait),
-            second_ns: Some(serve),
+            response_ns: Nanos::new(response),
+            first_ns: Nanos::new(wait),
+            second_ns: Nanos::new(serve),
             excluded: None,
         }]
     );
@@ -160,8 +160,11 @@ fn a_listener_waits_and_serves() {
     end.wait(2 * MS);
     end.send(1_000);
     end.leave();
-    assert_eq!(end.told[1].response_ns, Some(2 * MS));
-    assert_eq!((end.told[1].first_ns, end.told[1].second_ns), (None, None));
+    assert_eq!(end.told[1].response_ns, Nanos::new(2 * MS));
+    assert_eq!(
+        (end.told[1].first_ns, end.told[1].second_ns),
+        (Nanos::NONE, Nanos::NONE)
+    );
 }
 
 #[test]
@@ -175,7 +178,7 @@ fn the_network_is_what_an_acknowledgement_alone_took() {
         }
         end.wait(response - acked.unwrap_or(0));
         end.hear(100, 0);
-        end.told[0].first_ns.unwrap()
+        end.told[0].first_ns.get().unwrap()
     };
     assert_eq!(peer(Some(2 * MS), 30 * MS), 28 * MS);
     // Delayed by the peer's kernel.
@@ -241,31 +244,6 @@ fn questions_that_overlap_are_left_out_for_long() {
     assert_eq!(end.responses(), [3 * MS; 2]);
 }
 
-/// A question each ms, each answered after 5.3: between them 0.3.
-#[test]
-fn a_steady_pace_of_overlapping_questions_is_no_turn() {
-    for inbound in [false, true] {
-        let mut end = End::new(inbound);
-        let say = |end: &mut End, ours: bool| {
-            if ours {
-                end.send(100);
-            } else {
-                end.hear(100, 0);
-            }
-        };
-        for question in 0..1_000 {
-            end.wait(4 * MS);
-            say(&mut end, !inbound);
-            end.wait(MS);
-            if question >= 5 {
-                say(&mut end, inbound);
-            }
-        }
-        assert!(end.responses().is_empty(), "{inbound}");
-        assert!(end.told.len() >= 990);
-    }
-}
-
 #[test]
 fn one_question_in_two_parts_is_forgiven() {
     let mut end = End::new(false);
@@ -326,22 +304,6 @@ fn a_pushing_side_is_left_out() {
     end.wait(12 * RTT);
     end.turn(3 * MS);
     assert_eq!(end.responses().len(), 2);
-}
-
-/// The peer of whoever pushes acknowledges late, so that all is seen at once.
-#[test]
-fn pushes_between_two_events_are_seen() {
-    let mut end = End::new(true);
-    for _ in 0..50 {
-        end.hear(100, 0);
-        for _ in 0..3 {
-            end.wait(3 * RTT);
-            end.send(10);
-        }
-        end.wait(RTT);
-    }
-    end.leave();
-    assert_eq!(end.excluded(), [Excluded::Push; 50]);
 }
 
 #[test]
@@ -416,7 +378,7 @@ fn an_answer_out_of_order_counts_when_its_first_byte_is_there() {
     end.segment(missing, 1_000, 0);
     assert_eq!(end.responses(), [23 * MS]);
     // The peer had spoken long before.
-    assert_eq!(end.told[0].first_ns, Some(3 * MS - RTT));
+    assert_eq!(end.told[0].first_ns, Nanos::new(3 * MS - RTT));
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -475,15 +437,15 @@ proptest! {
         }
         prop_assert_eq!(opened, end.told.len() as u32 + u32::from(end.turn.is_asking()));
         for told in &end.told {
-            prop_assert!(told.response_ns.is_some() != told.excluded.is_some());
-            let first = told.first_ns.unwrap_or(0);
-            if let Some(response) = told.response_ns {
+            prop_assert!(told.response_ns.get().is_some() != told.excluded.is_some());
+            let first = told.first_ns.get().unwrap_or(0);
+            if let Some(response) = told.response_ns.get() {
                 prop_assert!(response <= end.now - START);
                 // Stamps of first bytes are cut to µs.
-                let parts = first + told.second_ns.unwrap_or(0);
+                let parts = first + told.second_ns.get().unwrap_or(0);
                 prop_assert!(parts <= response + 1_000);
             } else {
-                prop_assert_eq!(told.first_ns.or(told.second_ns), None);
+                prop_assert_eq!(told.first_ns.get().or(told.second_ns.get()), None);
             }
         }
     }

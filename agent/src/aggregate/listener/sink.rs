@@ -1,4 +1,6 @@
-//! What a poll hands in.
+//! What a poll hands in, and who is asked for by where he listens.
+
+use std::net::IpAddr;
 
 use hostlens_ebpf::wire::{ListenRecord, RefusedKey, UNKNOWN_U64};
 
@@ -7,7 +9,12 @@ use super::{
     socket::{Socket, Standing},
     table::ListenerTable,
 };
-use crate::{clock::Moment, collect::DoorSink, model::UNKNOWN};
+use crate::{
+    aggregate::Listeners,
+    clock::Moment,
+    collect::DoorSink,
+    model::{ListenerKey, UNKNOWN},
+};
 
 impl DoorSink for ListenerTable {
     fn listener(&mut self, record: &ListenRecord) {
@@ -61,5 +68,16 @@ impl DoorSink for ListenerTable {
 
     fn refused_elsewhere(&mut self, more: u64) {
         self.refused.elsewhere(more);
+    }
+}
+
+impl Listeners for ListenerTable {
+    fn listener(&self, netns: u32, ip: IpAddr, port: u16) -> Option<ListenerKey> {
+        let door = self.doors.find((netns, ip, port))?;
+        Some(ListenerKey::Bound {
+            ip: door.ip,
+            port,
+            owner: door.owner.clone(),
+        })
     }
 }

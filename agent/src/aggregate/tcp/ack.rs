@@ -16,28 +16,31 @@ impl TcpTable {
     }
 }
 
+/// The peer that programs know by such a key. They decide the direction of every connection.
+pub(in crate::aggregate) fn peer_key(key: &RttKey) -> PeerKey {
+    let remote = match key.beyond {
+        0 => Remote::Ip(ip(key.remote)),
+        _ => Remote::Other,
+    };
+    match Direction::from_wire(key.direction) {
+        Direction::Inbound => PeerKey::Inbound {
+            listen_ip: ip(key.listen),
+            listen_port: key.port,
+            remote,
+        },
+        Direction::Outbound | Direction::Unknown => PeerKey::Outbound {
+            remote,
+            remote_port: key.port,
+        },
+    }
+}
+
 impl RttSink for TcpTable {
     fn rtt(&mut self, key: &RttKey, samples: &SampleCounts) {
-        let remote = match key.beyond {
-            0 => Remote::Ip(ip(key.remote)),
-            _ => Remote::Other,
-        };
-        let (side, key) = match Direction::from_wire(key.direction) {
-            Direction::Inbound => (
-                Side::Inbound,
-                PeerKey::Inbound {
-                    listen_ip: ip(key.listen),
-                    listen_port: key.port,
-                    remote,
-                },
-            ),
-            Direction::Outbound | Direction::Unknown => (
-                Side::Outbound,
-                PeerKey::Outbound {
-                    remote,
-                    remote_port: key.port,
-                },
-            ),
+        let key = peer_key(key);
+        let side = match key.direction() {
+            Direction::Inbound => Side::Inbound,
+            Direction::Outbound | Direction::Unknown => Side::Outbound,
         };
         // Its connections may all have ended by now: a member for as long as this takes.
         let group = self.sides.join(

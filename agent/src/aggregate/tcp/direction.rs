@@ -44,7 +44,7 @@ pub(super) struct Undecided {
 }
 
 /// An address of a record. IPv4-mapped ones come out as IPv4.
-pub(super) fn ip(octets: [u8; 16]) -> IpAddr {
+pub(in crate::aggregate) fn ip(octets: [u8; 16]) -> IpAddr {
     Ipv6Addr::from(octets).to_canonical()
 }
 

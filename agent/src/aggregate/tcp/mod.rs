@@ -26,6 +26,8 @@ use std::time::Duration;
 use super::Networks;
 
 pub use accepts::Accept;
+pub(super) use ack::peer_key;
+pub(super) use direction::ip;
 pub use table::TcpTable;
 
 /// How connections are grouped and for how long groups are kept.

@@ -167,7 +167,7 @@ fn large(question: usize, answer: usize) -> impl Fn(TcpStream, TcpStream) {
 
 #[test]
 fn streamed_answers_and_uploads_are_turns() {
-    for sizes in [(100, 4 << 20), (2 << 20, 100)] {
+    for sizes in [(100, 1 << 20), (1 << 20, 100)] {
         for [out, inward] in told_of(large(sizes.0, sizes.1)) {
             for told in [out, inward] {
                 let left_out: u32 = told.excluded.iter().sum();

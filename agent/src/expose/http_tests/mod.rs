@@ -9,6 +9,7 @@
 mod answers;
 mod clients;
 mod reload;
+mod response_time;
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -135,6 +136,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn post(path: &str, headers: &str) -> String {
+    get(path, &format!("content-length: 0\r\n{headers}")).replace("GET", "POST")
 }
 
 fn get(path: &str, headers: &str) -> String {

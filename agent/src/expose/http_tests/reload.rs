@@ -1,14 +1,11 @@
 //! Who may have the configuration read again, and what they are told.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
-};
+use std::{net::Ipv4Addr, path::PathBuf};
 
 use super::*;
 use crate::{
     config::LiveConfig,
-    expose::{connection, reload},
+    expose::{asker::Asker, connection, reload},
 };
 
 /// A configuration file, removed when dropped.
@@ -39,10 +36,6 @@ impl Drop for File {
 }
 
 const RULES: &str = "process_rules: [{name: web, comm: nginx}]\n";
-
-fn post(path: &str, headers: &str) -> String {
-    get(path, &format!("content-length: 0\r\n{headers}")).replace("GET", "POST")
-}
 
 #[test]
 fn a_post_from_this_host_reads_the_file_again() {
@@ -90,9 +83,11 @@ fn others_may_not_ask() {
     let config = file.open();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let ask = |address: &str| -> connection::Answer {
-        let address: IpAddr = address.parse().unwrap();
-        let config = Some(config.clone());
-        runtime.block_on(reload::answer(config, Some(address), false))
+        let asker = Asker {
+            address: Some(address.parse().unwrap()),
+            from_page: false,
+        };
+        runtime.block_on(reload::answer(Some(config.clone()), asker))
     };
     for address in ["10.0.0.1", "0.0.0.0", "fe80::1", "2001:db8::1"] {
         assert_eq!(ask(address).status(), 403, "{address}");

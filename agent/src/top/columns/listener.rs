@@ -1,9 +1,13 @@
 //! Columns of the listener view: who listens and keeps up or not, and the ports that refuse.
 
-use crate::model::{ListenerKey, ListenerRow, OTHER, Owner, RefusedKey, RefusedRow};
+use crate::model::{
+    ListenerKey, ListenerRow, ListenerTurnRow, OTHER, Owner, RefusedKey, RefusedRow,
+};
+
+use crate::top::answers;
 
 use super::{
-    Column, Item, Shade, Table, Unit, Value, Width,
+    Column, Item, Shade, Table, Unit, Value, Width, answer,
     short::{self, number, text},
 };
 
@@ -14,10 +18,9 @@ pub(super) static TABLE: Table = Table {
     sort: "state",
     tracked: ["queue", "drops"],
     items: |snapshot| {
-        let listeners = snapshot.listeners.iter().map(Item::Listener);
-        listeners
-            .chain(snapshot.refused.iter().map(Item::Refused))
-            .collect()
+        let mut items = answers::listeners(snapshot);
+        items.extend(snapshot.refused.iter().map(Item::Refused));
+        items
     },
 };
 
@@ -27,7 +30,7 @@ fn both<'a>(
     refused: fn(&'a RefusedRow) -> Value<'a>,
 ) -> Value<'a> {
     match item {
-        Item::Listener(row) => listener(row),
+        Item::Listener(row, _) => listener(row),
         Item::Refused(row) => refused(row),
         _ => Value::Blank,
     }
@@ -36,7 +39,7 @@ fn both<'a>(
 /// A figure of sockets there are now.
 fn live<'a>(item: Item<'a>, figure: fn(&ListenerRow) -> Option<f64>) -> Value<'a> {
     match item {
-        Item::Listener(row) if row.live => Value::number(figure(row)),
+        Item::Listener(row, _) if row.live => Value::number(figure(row)),
         _ => Value::Blank,
     }
 }
@@ -44,7 +47,7 @@ fn live<'a>(item: Item<'a>, figure: fn(&ListenerRow) -> Option<f64>) -> Value<'a
 /// What was counted, whether or not there are sockets still.
 fn counted<'a>(item: Item<'a>, count: fn(&ListenerRow) -> Option<u64>) -> Value<'a> {
     match item {
-        Item::Listener(row) => Value::count(count(row)),
+        Item::Listener(row, _) => Value::count(count(row)),
         _ => Value::Blank,
     }
 }
@@ -52,7 +55,8 @@ fn counted<'a>(item: Item<'a>, count: fn(&ListenerRow) -> Option<u64>) -> Value<
 /// One of the names of who listens, or did last.
 fn name(item: Item<'_>, which: fn(&Owner) -> &str) -> Value<'_> {
     match item {
-        Item::Listener(row) => match &row.key {
+        Item::Listener(ListenerRow { key, .. }, _)
+        | Item::Turns(ListenerTurnRow { key, .. }, _) => match key {
             ListenerKey::Bound { owner, .. } => short::named(which(owner)),
             ListenerKey::Folded => Value::text(OTHER),
         },
@@ -64,6 +68,25 @@ fn name(item: Item<'_>, which: fn(&Owner) -> &str) -> Value<'_> {
         },
         _ => Value::Blank,
     }
+}
+
+/// Where somebody listens, or did.
+fn place(item: Item<'_>) -> Value<'_> {
+    let place = match item {
+        Item::Listener(ListenerRow { key, .. }, _)
+        | Item::Turns(ListenerTurnRow { key, .. }, _) => match key {
+            ListenerKey::Bound { ip, port, .. } => Some((*ip, *port)),
+            ListenerKey::Folded => None,
+        },
+        Item::Refused(row) => match &row.key {
+            RefusedKey::Port { ip, port, .. } => Some((*ip, *port)),
+            RefusedKey::Folded => None,
+        },
+        _ => return Value::Blank,
+    };
+    place.map_or(Value::text(OTHER), |(ip, port)| {
+        Value::Address(ip, Some(port))
+    })
 }
 
 /// How a listener does, in the words of the label `reason`.
@@ -93,19 +116,7 @@ const COLUMNS: &[Column] = &[
         "Address and port; `*` is every IPv4 address, `[::]` every one",
         Width::Stretch(15, 47),
         1,
-        |item| {
-            both(
-                item,
-                |row| match &row.key {
-                    ListenerKey::Bound { ip, port, .. } => Value::Address(*ip, Some(*port)),
-                    ListenerKey::Folded => Value::text(OTHER),
-                },
-                |row| match &row.key {
-                    RefusedKey::Port { ip, port, .. } => Value::Address(*ip, Some(*port)),
-                    RefusedKey::Folded => Value::text(OTHER),
-                },
-            )
-        },
+        place,
     ),
     Column {
         unit: Unit::State,
@@ -161,6 +172,17 @@ const COLUMNS: &[Column] = &[
             |item| live(item, |row| row.oldest_wait_seconds),
         )
     },
+    answer::WAIT50,
+    answer::SERVE50,
+    Column {
+        rank: 1,
+        ..answer::WHERE50
+    },
+    answer::NET95,
+    answer::WAIT95,
+    answer::SERVE95,
+    answer::WHERE95,
+    answer::ANSWERS,
     number(
         "accepts",
         "ACC/s",
@@ -169,7 +191,7 @@ const COLUMNS: &[Column] = &[
         6,
         3,
         |item| match item {
-            Item::Listener(row) => Value::number(row.accepted.map(|_| row.rates.accepted)),
+            Item::Listener(row, _) => Value::number(row.accepted.map(|_| row.rates.accepted)),
             _ => Value::Blank,
         },
     ),
@@ -282,7 +304,7 @@ const COLUMNS: &[Column] = &[
         Width::Fixed(10),
         12,
         |item| match item {
-            Item::Listener(row) if row.live => Value::Text(row.netns.to_string().into()),
+            Item::Listener(row, _) if row.live => Value::Text(row.netns.to_string().into()),
             _ => Value::Blank,
         },
     ),

@@ -1,6 +1,7 @@
 //! The views and their columns: one table each. Sorting, layout, `--sort`, help and sparklines
 //! derive from it.
 
+mod answer;
 mod connection;
 mod disk;
 mod dns;

@@ -4,8 +4,10 @@ use hostlens_ebpf::wire::Direction;
 
 use crate::model::{ConnectionState, OTHER, Owner, PeerKey, PeerRow, Remote};
 
+use crate::top::answers;
+
 use super::{
-    Column, Item, Shade, Table, Unit, Value, Width,
+    Column, Item, Shade, Table, Unit, Value, Width, answer,
     short::{self, number, text},
 };
 
@@ -15,7 +17,7 @@ pub(super) static TABLE: Table = Table {
     columns: COLUMNS,
     sort: "p95",
     tracked: ["p95", "recv"],
-    items: |snapshot| snapshot.peers.iter().map(Item::Peer).collect(),
+    items: answers::peers,
 };
 
 /// The two letters of a direction.
@@ -39,8 +41,17 @@ pub(super) fn owner_user(owner: Option<&Owner>) -> Value<'_> {
 
 fn peer<'a>(item: Item<'a>, read: fn(&'a PeerRow) -> Value<'a>) -> Value<'a> {
     match item {
-        Item::Peer(row) => read(row),
+        Item::Peer(row, _) => read(row),
         _ => Value::Blank,
+    }
+}
+
+/// What identifies a group of connections.
+pub(super) fn key(item: Item<'_>) -> Option<PeerKey> {
+    match item {
+        Item::Peer(row, _) => Some(row.key),
+        Item::Answers(row, _) => Some(row.key),
+        _ => None,
     }
 }
 
@@ -76,7 +87,7 @@ fn connections(row: &PeerRow, counts: fn(ConnectionState) -> bool) -> Value<'sta
 /// Quantile of the window at a position of [`crate::model::QUANTILES`].
 fn quantile(item: Item<'_>, at: usize) -> Value<'_> {
     match item {
-        Item::Peer(row) => {
+        Item::Peer(row, _) => {
             Value::number(row.rtt_quantiles.and_then(|values| values.get(at).copied()))
         }
         _ => Value::Blank,
@@ -90,15 +101,14 @@ const COLUMNS: &[Column] = &[
         "Other end, `other` outside the own networks or the budget",
         Width::Stretch(18, 47),
         0,
-        |item| {
-            peer(item, |row| match row.key {
-                PeerKey::Inbound { remote: who, .. } => remote(who, None),
-                PeerKey::Outbound {
-                    remote: who,
-                    remote_port,
-                } => remote(who, Some(remote_port)),
-                PeerKey::Folded(_) => Value::text(OTHER),
-            })
+        |item| match key(item) {
+            Some(PeerKey::Inbound { remote: who, .. }) => remote(who, None),
+            Some(PeerKey::Outbound {
+                remote: who,
+                remote_port,
+            }) => remote(who, Some(remote_port)),
+            Some(PeerKey::Folded(_)) => Value::text(OTHER),
+            None => Value::Blank,
         },
     ),
     text(
@@ -107,7 +117,7 @@ const COLUMNS: &[Column] = &[
         "`in`: accepted by a listener here; `out`: opened from here",
         Width::Fixed(3),
         1,
-        |item| peer(item, |row| direction(row.key.direction())),
+        |item| key(item).map_or(Value::Blank, |key| direction(key.direction())),
     ),
     text(
         "listen",
@@ -115,15 +125,13 @@ const COLUMNS: &[Column] = &[
         "The listener here that inbound connections arrived at",
         Width::Stretch(9, 47),
         2,
-        |item| {
-            peer(item, |row| match row.key {
-                PeerKey::Inbound {
-                    listen_ip,
-                    listen_port,
-                    ..
-                } => Value::Address(listen_ip, Some(listen_port)),
-                PeerKey::Outbound { .. } | PeerKey::Folded(_) => Value::Blank,
-            })
+        |item| match key(item) {
+            Some(PeerKey::Inbound {
+                listen_ip,
+                listen_port,
+                ..
+            }) => Value::Address(listen_ip, Some(listen_port)),
+            _ => Value::Blank,
         },
     ),
     Column {
@@ -152,6 +160,15 @@ const COLUMNS: &[Column] = &[
             })
         },
     ),
+    answer::RESP50,
+    answer::PEER50,
+    answer::WHERE50,
+    answer::RESP95,
+    answer::PEER95,
+    answer::WHERE95,
+    answer::NETWORK,
+    answer::ANSWERS,
+    answer::EXCLUDED,
     number(
         "p50",
         "p50",

@@ -14,6 +14,7 @@ use super::{
     limit::{Fds, Limit},
     lives::{Failure, Service},
     pools::{Ports, Upstream},
+    response::{Exclusions, ListenerTurns, Response, ResponseTime},
 };
 
 /// A line.
@@ -29,8 +30,12 @@ pub struct Document<'a> {
     pub members: Vec<Member<'a>>,
     pub jobs: Vec<Job<'a>>,
     pub peers: Vec<Peer<'a>>,
+    pub response_time: ResponseTime,
+    pub response_exclusions: Vec<Exclusions>,
+    pub responses: Vec<Response>,
     pub connections: Vec<Connection<'a>>,
     pub listeners: Vec<Listener<'a>>,
+    pub listener_turns: Vec<ListenerTurns<'a>>,
     pub listen_settings: Settings,
     pub refused: Vec<Refused<'a>>,
     pub services: Vec<Service<'a>>,

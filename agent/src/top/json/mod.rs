@@ -10,6 +10,7 @@ mod limit;
 mod lives;
 mod pools;
 mod records;
+mod response;
 
 use crate::model::{OTHER, ProcessDiskRow, Snapshot};
 

@@ -24,6 +24,7 @@ use super::{
     limit::{Fds, Limit},
     lives::{Failure, Service},
     pools::{Ports, Upstream},
+    response::{Exclusions, ListenerTurns, Response, ResponseTime},
 };
 
 impl<'a> Document<'a> {
@@ -47,15 +48,26 @@ impl<'a> Document<'a> {
                 _ => None,
             }),
             peers: convert(&lists.peers, |item| match item {
-                Item::Peer(row) => Some(Peer::new(row)),
+                Item::Peer(row, _) => Some(Peer::new(row)),
                 _ => None,
             }),
+            response_time: ResponseTime::new(&snapshot.own.response_time),
+            response_exclusions: snapshot
+                .response_exclusions
+                .iter()
+                .map(Exclusions::new)
+                .collect(),
+            responses: Response::all(&lists.peers),
             connections: convert(&lists.connections, |item| match item {
                 Item::Connection(row) => Some(Connection::new(row)),
                 _ => None,
             }),
             listeners: convert(&lists.listeners, |item| match item {
-                Item::Listener(row) => Some(Listener::new(row)),
+                Item::Listener(row, _) => Some(Listener::new(row)),
+                _ => None,
+            }),
+            listener_turns: convert(&lists.listeners, |item| match item {
+                Item::Listener(_, turns) | Item::Turns(_, turns) => ListenerTurns::new(turns),
                 _ => None,
             }),
             listen_settings: Settings::new(snapshot.listen_settings),
@@ -290,15 +302,7 @@ impl<'a> Peer<'a> {
             user,
             service: service(row.owner.as_ref()),
             connections: row.live.then(|| States::new(row)),
-            rtt_seconds: row
-                .rtt_quantiles
-                .map(|[p50, p75, p95, p99, max]| Quantiles {
-                    p50,
-                    p75,
-                    p95,
-                    p99,
-                    max,
-                }),
+            rtt_seconds: row.rtt_quantiles.map(Quantiles::from),
             rtt_samples: row.rtt.count(),
             min_rtt_seconds: row.min_rtt_ns.filter(|_| row.live).map(seconds),
             retransmit_ratio: row.rates.retransmit_ratio,

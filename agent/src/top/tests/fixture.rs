@@ -197,6 +197,11 @@ pub fn host() -> Snapshot {
     super::door::busy(quiet())
 }
 
+/// The same host while times to first byte are watched.
+pub fn answering() -> Snapshot {
+    super::answering::watched(host())
+}
+
 /// The same host, with nothing to report from its front door.
 fn quiet() -> Snapshot {
     let ended = |row: ProcessRow| ProcessRow {

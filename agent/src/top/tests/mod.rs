@@ -6,10 +6,12 @@
     reason = "tests"
 )]
 
+mod answering;
 mod door;
 pub mod fixture;
 mod golden;
 mod order;
 mod output;
+mod response;
 mod screens;
 pub mod session;

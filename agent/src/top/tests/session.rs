@@ -16,6 +16,7 @@ use crate::{
         state::State,
         theme::Theme,
         view::{self, Areas, Parts, Scene},
+        watch,
     },
 };
 
@@ -95,7 +96,12 @@ impl Session {
     fn parts(&self) -> Parts {
         let notice = notice(&self.snapshot.own, Cure::Root);
         let alerts = alerts(&self.snapshot);
-        Parts::new(self.state.view, notice.as_deref(), &alerts)
+        Parts::new(
+            &self.state,
+            &self.snapshot,
+            notice.is_some(),
+            !alerts.is_empty(),
+        )
     }
 
     pub fn keys(&mut self, letters: &str) {
@@ -123,6 +129,7 @@ impl Session {
         let rows = rows::build(&self.snapshot, &self.state.query());
         let notice = notice(&self.snapshot.own, Cure::Root);
         let alerts = alerts(&self.snapshot);
+        let watch = watch::line(&self.snapshot, self.state.watching);
         let parts = self.parts();
         let backend = TestBackend::new(self.width, self.height);
         let mut terminal = Terminal::new(backend).unwrap();
@@ -138,6 +145,7 @@ impl Session {
                 history: &self.history,
                 notice: notice.as_deref(),
                 alerts: &alerts,
+                watch: watch.as_deref(),
                 stale: None,
                 theme: self.theme,
             };

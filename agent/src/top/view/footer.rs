@@ -2,7 +2,7 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use crate::top::{columns::View, state::Mode, text};
+use crate::top::{columns::View, state::Mode, text, watch};
 
 use super::{Scene, put};
 
@@ -15,6 +15,7 @@ const LIST: &[(&str, &str)] = &[
     ("Space", "Pause"),
     ("q", "Quit"),
     ("p", "Expand"),
+    ("t", ""),
 ];
 
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
@@ -41,9 +42,15 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
     };
     let mut x = 0;
     for (key, name) in keys {
-        if *key == "p" && scene.state.view != View::Processes {
+        if *key == "p" && scene.state.view != View::Processes
+            || *key == "t" && !watch::shows(scene.state.view)
+        {
             continue;
         }
+        let name = match *key {
+            "t" => watch::key(scene.snapshot, scene.state.watching),
+            _ => name,
+        };
         let width = key.len() + name.len() + 1;
         if usize::from(x) + width > usize::from(area.width) {
             break;

@@ -2,7 +2,10 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use crate::top::{alert, columns::View, overview, text};
+use crate::{
+    model::{Detached, ResponseState},
+    top::{alert, answers, columns::View, overview, text, watch},
+};
 
 use super::{Scene, put};
 
@@ -59,6 +62,35 @@ pub(super) fn alert(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
     let theme = scene.theme;
     let line = alert::line(scene.alerts, usize::from(area.width), theme.ellipsis());
     put(buffer, area, 0, &line, theme.bad());
+}
+
+/// What the parts of bars are, and whether times to first byte are watched.
+pub(super) fn watch(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
+    let Some(line) = scene.watch else {
+        return;
+    };
+    let theme = scene.theme;
+    let mut x = 0;
+    if answers::watched(scene.snapshot) {
+        for (part, name) in watch::legend(scene.state.view) {
+            let (cell, style) = theme.part(*part);
+            x = put(buffer, area, x, &cell.repeat(2), style) + 1;
+            x = put(buffer, area, x, name, theme.strong()) + 2;
+        }
+        x += 1;
+    }
+    let room = usize::from(area.width.saturating_sub(x));
+    let style = match scene.snapshot.own.response_time.state {
+        ResponseState::Attached | ResponseState::Detached(Detached::NotWanted) => theme.faint(),
+        ResponseState::Detached(_) => theme.warning(),
+    };
+    put(
+        buffer,
+        area,
+        x,
+        &text::cut(line, room, theme.ellipsis()),
+        style,
+    );
 }
 
 /// How much of each view's name is shown.

@@ -13,7 +13,6 @@ use crate::model::Snapshot;
 
 use super::{
     alert::Alert,
-    columns::View,
     history::History,
     layout::{Slot, fit},
     rows::Row,
@@ -21,7 +20,7 @@ use super::{
     text,
     theme::Theme,
     value::Value,
-    words,
+    watch, words,
 };
 
 /// Everything a frame shows.
@@ -38,6 +37,8 @@ pub struct Scene<'a> {
     pub notice: Option<&'a str>,
     /// What cannot wait.
     pub alerts: &'a [Alert],
+    /// Whether times to first byte are watched, where that is worth a word.
+    pub watch: Option<&'a str>,
     /// Seconds without a new cycle, once that is worth a word.
     pub stale: Option<u64>,
     /// Colours and characters.
@@ -61,7 +62,12 @@ impl Scene<'_> {
 
     /// The parts this scene has.
     pub fn parts(&self) -> Parts {
-        Parts::new(self.state.view, self.notice, self.alerts)
+        Parts::new(
+            self.state,
+            self.snapshot,
+            self.notice.is_some(),
+            !self.alerts.is_empty(),
+        )
     }
 }
 
@@ -70,16 +76,19 @@ impl Scene<'_> {
 pub struct Parts {
     notice: bool,
     alert: bool,
+    watch: bool,
     words: bool,
 }
 
 impl Parts {
-    /// Those of a view with these lines above it.
-    pub fn new(view: View, notice: Option<&str>, alerts: &[Alert]) -> Self {
+    /// Those of the current view, with these lines above it.
+    pub fn new(state: &State, snapshot: &Snapshot, notice: bool, alert: bool) -> Self {
+        let view = state.view;
         Self {
-            notice: notice.is_some(),
-            alert: !alerts.is_empty(),
-            words: words::spoken(view),
+            notice,
+            alert,
+            watch: watch::shows(view) && watch::line(snapshot, state.watching).is_some(),
+            words: words::spoken(view, snapshot),
         }
     }
 }
@@ -92,6 +101,7 @@ pub struct Areas {
     notice: Rect,
     alert: Rect,
     tabs: Rect,
+    watch: Rect,
     titles: Rect,
     /// The lines.
     pub rows: Rect,
@@ -113,19 +123,20 @@ impl Areas {
         let tabs = take(true);
         let footer = take(true);
         let alert = take(parts.alert);
+        let watch = take(parts.watch);
         let notice = take(parts.notice);
         let overview = take(true);
         let agent = take(true);
         let detail = take(area.height >= 12);
         // On a wide screen two lines hold what a narrow one needs three for.
-        let lines = if area.width < 120 && area.height >= 20 {
+        let lines = if (area.width < 120 || parts.watch) && area.height >= 20 {
             3
         } else {
             2
         };
         let words = lines * take(parts.words && area.height >= 16);
         let titles = u16::from(area.height > 1);
-        let heights = [overview, agent, notice, alert, tabs, titles];
+        let heights = [overview, agent, notice, alert, tabs, watch, titles];
         let above: u16 = heights.iter().sum();
         let rows = area.height.saturating_sub(above + words + detail + footer);
         let mut y = area.y;
@@ -140,6 +151,7 @@ impl Areas {
             notice: strip(notice),
             alert: strip(alert),
             tabs: strip(tabs),
+            watch: strip(watch),
             titles: strip(titles),
             rows: strip(rows),
             words: strip(words),
@@ -163,6 +175,7 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
     header::notice(buffer, areas.notice, scene);
     header::alert(buffer, areas.alert, scene);
     header::tabs(buffer, areas.tabs, scene);
+    header::watch(buffer, areas.watch, scene);
     let mut list = areas.titles.union(areas.rows);
     if let Mode::Sort { at } = scene.state.mode {
         let menu = Rect {

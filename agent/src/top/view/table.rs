@@ -10,6 +10,7 @@ use crate::top::{
     columns::{Column, View},
     layout::Slot,
     rows::Row,
+    stack::Stack,
     text,
     theme::Theme,
     value::Value,
@@ -103,6 +104,9 @@ fn cell(
     slot: &Slot,
 ) {
     let value = (column.value)(row.item);
+    if let Value::Stack(stack) = &value {
+        return bar(buffer, area, theme, stack, slot);
+    }
     let shown = value.show(column.unit);
     let style = match &value {
         Value::Number(number) => theme.shade(column.shade, *number),
@@ -126,6 +130,15 @@ fn cell(
     let shown = cut(&shown, room, theme.ellipsis());
     let padded = text::pad(&format!("{branch}{shown}"), width, !column.unit.is_text());
     put(buffer, area, slot.x, &padded, style);
+}
+
+/// A stacked bar, as long as its column is wide.
+fn bar(buffer: &mut Buffer, area: Rect, theme: Theme, stack: &Stack, slot: &Slot) {
+    let mut x = slot.x;
+    for (part, cells) in stack.cells(usize::from(slot.width)) {
+        let (cell, style) = theme.part(part);
+        x = put(buffer, area, x, &cell.repeat(cells), style);
+    }
 }
 
 /// Why there is nothing in the list.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     offsets::at,
     probe::load::{global, member},
-    turn::{Outcome, Segment, Socket, Turn},
+    turn::{Nanos, Outcome, Segment, Socket, Turn},
     wire::{Direction, RttKey, TurnCost, TurnGroup, TurnSlot, TurnTimes},
 };
 
@@ -175,13 +175,27 @@ unsafe fn look(tp: *const u8) -> Socket {
             snd_nxt: member(tp, &at::TP_SND_NXT),
             snd_una: member(tp, &at::TP_SND_UNA),
             rcv_nxt: member(tp, &at::TP_RCV_NXT),
-            segments: member(tp, &at::TP_DATA_SEGS_OUT),
             retransmitted: member::<u64>(tp, &at::TP_BYTES_RETRANS) as u32,
             rtt_min_us: member(tp, &at::TP_RTT_MIN),
-            last_sent_ns: member(tp, &at::TP_WSTAMP_NS),
+            segs_out: member(tp, &at::TP_DATA_SEGS_OUT),
+            last_sent_ns: last_sent_ns(tp),
             first_sent_ns: member::<u64>(tp, &at::TP_FIRST_TX) * 1_000,
         }
     }
+}
+
+/// When the last segment was sent. A connection that paces itself notes when it may send the next;
+/// but the clock was looked at just before it sent, and not since the event before this.
+#[inline(always)]
+unsafe fn last_sent_ns(tp: *const u8) -> u64 {
+    // SAFETY: the caller's `tp` is a `struct tcp_sock`.
+    let (stamp, clock): (u64, u64) = unsafe {
+        (
+            member(tp, &at::TP_WSTAMP_NS),
+            member(tp, &at::TP_CLOCK_CACHE),
+        )
+    };
+    if clock == 0 { stamp } else { stamp.min(clock) }
 }
 
 /// What TCP noted of a buffer.
@@ -258,7 +272,7 @@ unsafe fn followed<'a>(
 /// Adds an outcome to its groups.
 #[inline(always)]
 fn record(maps: &impl TurnMaps, state: &mut TurnState, outcome: &Outcome) {
-    if outcome.response_ns.is_none() && outcome.excluded.is_none() {
+    if outcome.response_ns == Nanos::NONE && outcome.excluded.is_none() {
         return;
     }
     let groups = maps.groups();
@@ -272,12 +286,12 @@ fn record(maps: &impl TurnMaps, state: &mut TurnState, outcome: &Outcome) {
         }
         return;
     }
-    if let Some(ns) = outcome.response_ns {
+    if let Some(ns) = outcome.response_ns.get() {
         count(&peer.first, ns);
     }
     let mut parts = peer;
     if state.turn.is_inbound() {
-        let (Some(_), Some(serve)) = (outcome.first_ns, outcome.second_ns) else {
+        let (Some(_), Some(serve)) = (outcome.first_ns.get(), outcome.second_ns.get()) else {
             return;
         };
         let mut key = RttKey {
@@ -298,7 +312,7 @@ fn record(maps: &impl TurnMaps, state: &mut TurnState, outcome: &Outcome) {
         count(&listener.second, serve);
         parts = listener;
     }
-    if let Some(ns) = outcome.first_ns {
+    if let Some(ns) = outcome.first_ns.get() {
         let into = if state.turn.is_inbound() {
             &parts.first
         } else {

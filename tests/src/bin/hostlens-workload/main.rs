@@ -7,7 +7,9 @@
     reason = "a workload that cannot do its work must fail"
 )]
 
+mod answer;
 mod attempt;
+mod converse;
 mod cpu;
 mod disk;
 mod dns;
@@ -39,6 +41,10 @@ enum Work {
     Short(net::Short),
     /// Hold connections from and to many loopback addresses; one exchange each per input line.
     Fan(net::Fan),
+    /// Answer requests, each after a while, and say how long it took; prints the port.
+    Answer(answer::Answer),
+    /// Ask such a server, and say how long it took.
+    Converse(converse::Converse),
     /// Try to connect, whatever comes of it.
     Attempt(attempt::Attempt),
     /// Accept connections and read them to their end; prints the port.
@@ -94,6 +100,8 @@ fn main() {
         Work::Ping(work) => work.run(),
         Work::Short(work) => work.run(),
         Work::Fan(work) => work.run(),
+        Work::Answer(work) => work.run(),
+        Work::Converse(work) => work.run(),
         Work::Attempt(work) => work.run(),
         Work::Sink { address } => attempt::sink(address),
         Work::Puppet => puppet::Puppet::default().run(),

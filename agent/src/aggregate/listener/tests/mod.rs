@@ -8,6 +8,7 @@
 
 mod cost;
 mod counting;
+mod places;
 mod refusing;
 mod saturating;
 

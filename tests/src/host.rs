@@ -96,7 +96,21 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     path.split(':')
         .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"])
         .map(|dir| Path::new(dir).join(name))
+        .chain(postgresql_tool(name))
         .find(|file| file.is_file())
+}
+
+/// Debian keeps most programs of PostgreSQL out of `PATH`, one directory per version.
+fn postgresql_tool(name: &str) -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+    let newest = versions
+        .filter_map(|version| {
+            let version = version.ok()?;
+            let number: u32 = version.file_name().to_str()?.parse().ok()?;
+            Some((number, version.path()))
+        })
+        .max()?;
+    Some(newest.1.join("bin").join(name))
 }
 
 /// A command by the name of its tool.

@@ -12,6 +12,7 @@
 pub mod agent;
 pub mod bpf;
 pub mod cgroup;
+pub mod daemon;
 pub mod deadline;
 pub mod delay_link;
 pub mod fuse;

@@ -5,20 +5,34 @@
 //! The answer to each is a line `RESULT name exit-code standard-output`, newlines left out.
 
 mod load;
+mod response;
 mod system;
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
-fn main() {
-    if std::env::args().nth(1).as_deref() == Some(load::BURN) {
-        load::burn();
-        return;
+fn main() -> ExitCode {
+    let done = match std::env::args().nth(1).as_deref() {
+        Some(load::BURN) => {
+            load::burn();
+            Ok(())
+        }
+        Some(response::RESPONSE) => response::run(),
+        _ => {
+            if let Err(error) = run() {
+                println!("\nRESULT init 1 {error}");
+            }
+            system::power_off();
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
-    if let Err(error) = run() {
-        println!("\nRESULT init 1 {error}");
-    }
-    system::power_off();
 }
 
 fn run() -> Result<(), String> {

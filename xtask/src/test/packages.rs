@@ -1,5 +1,6 @@
 //! Programs the end-to-end tests drive or compare with.
 
+use std::fs;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
@@ -7,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::sh;
 
 /// Program → Debian package.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 17] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("ps", "procps"),
@@ -18,7 +19,25 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("mkswap", "util-linux"),
     ("losetup", "mount"),
     ("perl", "perl-base"),
+    ("initdb", "postgresql"),
+    ("pgbench", "postgresql"),
+    ("redis-benchmark", "redis-tools"),
+    ("redis-server", "redis-server"),
+    ("nginx", "nginx"),
+    ("curl", "curl"),
+    ("openssl", "openssl"),
 ];
+
+/// Package → service it brings. Tests start their own; installing shall not leave one behind.
+const SERVICES: [(&str, &str); 4] = [
+    ("prometheus", "prometheus"),
+    ("postgresql", "postgresql"),
+    ("redis-server", "redis-server"),
+    ("nginx", "nginx"),
+];
+
+/// Where PostgreSQL keeps its programs, one directory per version.
+const POSTGRESQL: &str = "/usr/lib/postgresql";
 
 /// Debian's way of saying: install, but start nothing.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -30,7 +49,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 pub fn install() -> Result<()> {
     let mut missing: Vec<&str> = PROGRAMS
         .into_iter()
-        .filter(|(program, _)| sh::which(program).is_none())
+        .filter(|(program, _)| !present(program))
         .map(|(_, package)| package)
         .collect();
     missing.dedup();
@@ -50,9 +69,34 @@ pub fn install() -> Result<()> {
             .stdin(Stdio::null());
         sh::run(&mut apt)
     };
-    let install: Vec<&str> = ["install"].into_iter().chain(missing).collect();
+    let install: Vec<&str> = ["install"]
+        .into_iter()
+        .chain(missing.iter().copied())
+        .collect();
     // Package lists may be absent or stale, but are often good enough.
-    apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
+    apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))?;
+    for (package, service) in SERVICES {
+        if missing.contains(&package) {
+            stay_off(service);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a program is here.
+fn present(program: &str) -> bool {
+    let versions = fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
+    let mut there = versions.map(|version| version.path().join("bin").join(program));
+    sh::which(program).is_some() || there.any(|file| file.is_file())
+}
+
+/// Keeps a service that was just installed from being started with the machine.
+fn stay_off(service: &str) {
+    let mut disable = Command::new("update-rc.d");
+    disable.args([service, "disable"]).stdin(Stdio::null());
+    if let Err(error) = sh::run(&mut disable) {
+        eprintln!("warning: {service} will be started with this machine: {error:#}");
+    }
 }
 
 /// Keeps package scripts from starting services while it lives.

@@ -1,8 +1,9 @@
 //! `cargo xtask vm`: boots other kernels and asks hostlens there what it can do.
 //!
-//! Each machine runs `hostlens doctor` and `hostlens top` over a little traffic. A kernel passes
-//! if it refuses none of the programs (one it cannot support is not loaded), and if the traffic
-//! and the processes are seen, from whatever source.
+//! Each machine runs `hostlens doctor` and `hostlens top` over a little traffic, and an agent that
+//! times questions and answers of known length. A kernel passes if it refuses none of the programs
+//! (one it cannot support is not loaded), if the traffic and the processes are seen, from whatever
+//! source, and if those times are the ones both ends measured.
 
 mod apt;
 mod initramfs;
@@ -10,6 +11,7 @@ mod kernel;
 mod payload;
 mod qemu;
 mod report;
+mod response;
 
 use std::time::{Duration, Instant};
 

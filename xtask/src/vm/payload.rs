@@ -15,9 +15,13 @@ use crate::tree::Tree;
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// The commands, by the name under which their result is reported.
-pub const COMMANDS: [(&str, &str); 2] = [
-    ("doctor", "/hostlens doctor --json --dns --rtt-source ack"),
+pub const COMMANDS: [(&str, &str); 3] = [
+    (
+        "doctor",
+        "/hostlens doctor --json --dns --rtt-source ack --response-time on",
+    ),
     ("top", "/hostlens top --json -n 1"),
+    ("response", "/init response"),
 ];
 
 /// Builds the root file system of the machines into `cache`.

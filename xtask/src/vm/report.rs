@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::payload::COMMANDS;
+use super::response;
 
 /// States of a kernel program that are as they should be.
 const GOOD: [&str; 4] = ["attached", "loaded", "unused", "unsupported"];
@@ -17,6 +18,8 @@ pub struct Report {
     sources: BTreeMap<String, String>,
     /// State → number of kernel programs.
     programs: BTreeMap<String, usize>,
+    /// Times to first byte: ours beside both ends'.
+    response: Vec<String>,
     /// What is wrong.
     pub failures: Vec<String>,
 }
@@ -28,12 +31,14 @@ impl Report {
             release: release.to_owned(),
             sources: BTreeMap::new(),
             programs: BTreeMap::new(),
+            response: Vec::new(),
             failures: Vec::new(),
         };
         for (name, _) in COMMANDS {
             match result(console, name) {
                 Err(error) => report.failures.push(format!("{name}: {error}")),
                 Ok(answer) if name == "doctor" => report.doctor(&answer),
+                Ok(answer) if name == "response" => report.response(&answer),
                 Ok(answer) => report.top(&answer),
             }
         }
@@ -72,6 +77,15 @@ impl Report {
         if self.programs.is_empty() || self.sources.is_empty() {
             self.failures
                 .push("doctor lists no programs or no signals".to_owned());
+        }
+    }
+
+    fn response(&mut self, answer: &Value) {
+        for figure in response::compare(answer) {
+            self.response.push(figure.to_string());
+            if !figure.agrees() {
+                self.failures.push(format!("response: {figure}"));
+            }
         }
     }
 
@@ -135,6 +149,7 @@ pub fn print(reports: &[Report]) {
     for Report {
         release,
         programs,
+        response,
         failures,
         ..
     } in reports
@@ -149,8 +164,11 @@ pub fn print(reports: &[Report]) {
             "RESULT failed"
         };
         println!("{release}: {verdict}; programs: {}", states.join(", "));
+        for figure in response {
+            println!("  {figure}");
+        }
         for failure in failures {
-            println!("  {failure}");
+            println!("  failed: {failure}");
         }
     }
 }
@@ -179,6 +197,7 @@ fn columns(rows: &[Vec<&str>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Report, columns};
+    use crate::vm::response::tests as response;
 
     const DOCTOR: &str = r#"{"programs":[{"name":"a","state":"attached"}],"signals":[{"signal":"tcp_live","source":"sock_diag"}]}"#;
     const TOP: &str = r#"{"processes":[{}],"peers":[{}],"connections":[{}]}"#;
@@ -190,7 +209,8 @@ mod tests {
     #[test]
     fn good_answers_pass_whatever_the_exit_code() {
         let report = read(&format!(
-            "noise\r\nRESULT doctor 1 {DOCTOR}\r\nRESULT top 0 {TOP}\r\n"
+            "noise\r\nRESULT doctor 1 {DOCTOR}\r\nRESULT top 0 {TOP}\r\nRESULT response 0 {}\r\n",
+            response::sample()
         ));
         assert_eq!(report.failures, Vec::<String>::new());
         assert_eq!(
@@ -203,8 +223,12 @@ mod tests {
     fn refused_programs_and_empty_views_fail() {
         let doctor = DOCTOR.replace("attached", "refused");
         let top = TOP.replace(r#""peers":[{}]"#, r#""peers":[]"#);
-        let report = read(&format!("RESULT doctor 0 {doctor}\nRESULT top 0 {top}\n"));
-        assert_eq!(report.failures.len(), 2, "{:?}", report.failures);
+        let response = response::sample().replace("\"turns\":2", "\"turns\":3");
+        let report = read(&format!(
+            "RESULT doctor 0 {doctor}\nRESULT top 0 {top}\nRESULT response 0 {response}\n"
+        ));
+        // Four histograms lack a turn.
+        assert_eq!(report.failures.len(), 6, "{:?}", report.failures);
     }
 
     #[test]

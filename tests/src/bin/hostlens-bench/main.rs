@@ -9,6 +9,7 @@
 //! programs time per run of each kernel program
 //! listeners the poll of listening sockets
 //! pingpong what the agent does to the traffic it watches
+//! response what times to first byte take per run and turn, and where auto gives up
 //! report   the table: figure, target, verdict
 //! ```
 //!
@@ -28,6 +29,7 @@ mod plan;
 mod programs;
 mod raw;
 mod report;
+mod response;
 mod stats;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use hostlens::model::ResponseMode;
 use hostlens_tests::agent::Agent;
 
 use super::{
@@ -25,8 +26,17 @@ const PROTOBUF: &str = "Accept: application/vnd.google.protobuf; \
 const TEXT: &str = "Accept: text/plain; version=0.0.4";
 
 /// Measures and judges.
-pub fn measure(scale: Scale, load: &mut Held, report: &mut Report) -> anyhow::Result<()> {
-    let agent = Agent::start("");
+pub fn measure(
+    scale: Scale,
+    load: &mut Held,
+    mode: ResponseMode,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let agent = Agent::start(match mode {
+        ResponseMode::Off => "",
+        ResponseMode::On => "--response-time on",
+        ResponseMode::Auto => "--response-time auto",
+    });
     let (name, pid) = (scale.name, agent.pid());
     await_cycles(&agent, load, CYCLES)?;
     let at_start = status(pid, "VmHWM")?;

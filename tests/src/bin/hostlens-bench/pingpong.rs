@@ -50,13 +50,15 @@ pub fn measure(passes: usize, report: &mut Report) -> anyhow::Result<()> {
 impl Traffic {
     fn measure(&self, passes: usize, report: &mut Report) -> anyhow::Result<()> {
         let mut load = Helper::start(self.load, None)?;
-        let [mut without, mut walk, mut ack, mut dns] = std::array::from_fn(|_| Figures::default());
+        let [mut without, mut walk, mut ack, mut response, mut dns] =
+            std::array::from_fn(|_| Figures::default());
         self.pass(&mut load)?;
         for _ in 0..passes {
             without.push(self.pass(&mut load)?);
             for (figures, option) in [
                 (&mut walk, ""),
                 (&mut ack, "--rtt-source ack"),
+                (&mut response, "--response-time on"),
                 (&mut dns, "--dns"),
             ] {
                 // Once per second: five times as often as by default.
@@ -68,6 +70,7 @@ impl Traffic {
         for (figures, agent) in [
             (&walk, "agent"),
             (&ack, "agent, --rtt-source ack"),
+            (&response, "agent, --response-time on"),
             (&dns, "agent, --dns"),
         ] {
             let pairs = [

@@ -17,6 +17,7 @@ use super::{
     helper::Helper,
     listeners, memory, namespaces, pingpong, programs,
     report::Report,
+    response,
 };
 
 /// What to measure.
@@ -30,10 +31,13 @@ pub struct Options {
     only: Vec<Part>,
     /// Passes of each measurement
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    passes: u32,
+    pub passes: u32,
     /// Per cent of the connections and processes that do something between two passes
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100))]
     active: u32,
+    /// Whether cycles and agents whose memory is measured watch times to first byte
+    #[arg(long, value_enum, default_value_t)]
+    pub response_time: ResponseMode,
     /// Connections per pair of addresses
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     share: u32,
@@ -62,6 +66,8 @@ enum Part {
     Listeners,
     /// Round trips and bulk traffic with and without an agent
     Pingpong,
+    /// Times to first byte: per run, per turn, and requests a second until auto gives up
+    Response,
 }
 
 /// A load of sockets and processes.
@@ -179,13 +185,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     for &scale in scales.iter().filter(|_| loaded.into_iter().any(wants)) {
         let mut load = Held::start(scale, options)?;
         if wants(Part::Cycle) {
-            cycle::measure(scale, &mut load, passes, &mut growth, &mut report)?;
+            cycle::measure(scale, &mut load, options, &mut growth, &mut report)?;
         }
         if wants(Part::Encode) && Some(&scale) == scales.last() {
             encode::measure(&mut load, passes, &mut report)?;
         }
         if wants(Part::Memory) && scale != MEDIUM {
-            memory::measure(scale, &mut load, &mut report)?;
+            memory::measure(scale, &mut load, options.response_time, &mut report)?;
         }
     }
     growth.judge(&mut report);
@@ -200,6 +206,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     if wants(Part::Pingpong) {
         pingpong::measure(passes, &mut report)?;
+    }
+    if wants(Part::Response) {
+        response::measure(passes, &mut report)?;
     }
     report.print();
     match report.missed() {

@@ -5,7 +5,7 @@ mod others;
 mod passes;
 
 use super::{
-    plan::{self, Held, Scale},
+    plan::{self, Held, Options, Scale},
     report::{Report, Verdict, millis, short},
     stats::Samples,
 };
@@ -19,18 +19,23 @@ struct Own {
     raw_tasks: Samples,
     bpf: Cycles,
     fallback: Cycles,
+    /// What watching times to first byte cost meanwhile, if it was to be measured with that.
+    watched: Option<String>,
 }
 
 /// Measures and judges.
 pub fn measure(
     scale: Scale,
     load: &mut Held,
-    passes: usize,
+    options: &Options,
     growth: &mut Growth,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let own = passes::measure(load, passes)?;
+    let own = passes::measure(load, options)?;
     let name = scale.name;
+    if let Some(watched) = &own.watched {
+        report.info(name, "times to first byte", watched);
+    }
     report.info(name, "seen by hostlens", own.bpf.seen());
     report.millis(name, "raw iterators: sockets", &own.raw_sockets);
     report.millis(name, "raw iterators: tasks", &own.raw_tasks);
@@ -42,7 +47,7 @@ pub fn measure(
     }
     report.millis(name, "hostlens cycle, --ebpf off", &own.fallback.total);
     growth.add(scale, raw.median(), own.bpf.total.median());
-    others::measure(scale, &own.bpf, passes, report)
+    others::measure(scale, &own.bpf, options.passes as usize, report)
 }
 
 fn judge_cycle(scale: Scale, cycles: &Cycles, raw: &Samples, report: &mut Report) {

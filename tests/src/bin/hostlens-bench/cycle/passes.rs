@@ -2,14 +2,14 @@
 
 use anyhow::ensure;
 use hostlens::{
-    engine::{EbpfMode, Engine},
-    model::{BirthGate, Scope, Snapshot},
+    engine::{EbpfMode, Engine, EngineOptions},
+    model::{BirthGate, ResponseMode, ResponseState, ResponseStatus, Scope, Snapshot},
 };
 
 use super::Own;
 use crate::{
     cpu,
-    plan::{self, Held, Scale},
+    plan::{self, Held, Options, Scale},
     raw::Raw,
     stats::Samples,
 };
@@ -28,6 +28,8 @@ pub struct Cycles {
     scope: Scope,
     /// Label sets of peers and processes in the last snapshot.
     sets: [usize; 2],
+    /// What times to first byte cost by then.
+    response: ResponseStatus,
 }
 
 impl Cycles {
@@ -37,6 +39,7 @@ impl Cycles {
         self.total.push(cost.millis());
         self.scope = snapshot.own.scope;
         self.sets = [snapshot.peers.len(), snapshot.processes.len()];
+        self.response = snapshot.own.response_time;
         let share = cost.millis() / cost.wall.as_secs_f64();
         for stage in &snapshot.own.stages {
             let spent = stage.last_seconds * share;
@@ -86,9 +89,12 @@ impl Cycles {
 }
 
 /// Measures.
-pub fn measure(load: &mut Held, passes: usize) -> anyhow::Result<Own> {
+pub fn measure(load: &mut Held, options: &Options) -> anyhow::Result<Own> {
     let mut raw = Raw::start()?;
-    let mut bpf = plan::engine(EbpfMode::On)?;
+    let mut bpf = Engine::start(&EngineOptions {
+        response_mode: options.response_time,
+        ..plan::options(EbpfMode::On)
+    })?;
     let mut fallback = plan::engine(EbpfMode::Off)?;
     warm_up(&mut bpf, load)?;
     warm_up(&mut fallback, load)?;
@@ -97,9 +103,11 @@ pub fn measure(load: &mut Held, passes: usize) -> anyhow::Result<Own> {
         raw_tasks: Samples::default(),
         bpf: Cycles::default(),
         fallback: Cycles::default(),
+        watched: None,
     };
-    for _ in 0..passes {
+    for _ in 0..options.passes {
         load.stir()?;
+        bpf.drain();
         let (bytes, cost) = cpu::own(|| raw.sockets())?;
         ensure!(bytes? > 0, "the raw iterator over sockets sees nothing");
         own.raw_sockets.push(cost.millis());
@@ -109,7 +117,20 @@ pub fn measure(load: &mut Held, passes: usize) -> anyhow::Result<Own> {
         own.bpf.pass(&mut bpf)?;
         own.fallback.pass(&mut fallback)?;
     }
+    if options.response_time != ResponseMode::Off {
+        own.watched = Some(watched(&own.bpf.response)?);
+    }
     Ok(own)
+}
+
+/// That they were watched, and how often their programs ran.
+fn watched(status: &ResponseStatus) -> anyhow::Result<String> {
+    ensure!(
+        status.state == ResponseState::Attached,
+        "times to first byte are not watched: {:?}",
+        status.state
+    );
+    Ok(format!("watched; {} runs of their programs", status.runs))
 }
 
 /// Cycles until the memory of all processes was read once, which spreads over several.

@@ -22,7 +22,8 @@ pub enum Load {
     Sleepers(sleepers::Sleepers),
     /// Each line starts and ends many processes and connections
     Storm(storm::Storm),
-    /// Each line is a number of round trips on one connection; the answer says what they took
+    /// Each line is a number of round trips on one connection, and how many a second at most; the
+    /// answer says what they took
     Pingpong,
     /// Each line is a number of mebibytes on one connection; the answer says what they took
     Bulk,

@@ -1,0 +1,141 @@
+//! Redis and its own load generator.
+
+use std::net::SocketAddr;
+
+use nix::sys::signal::Signal;
+
+use super::{Daemon, Home};
+use crate::{host, netns::Netns};
+
+/// A running server without persistence.
+#[derive(Debug)]
+pub struct Redis {
+    daemon: Daemon,
+    address: SocketAddr,
+}
+
+/// What redis-benchmark says of its requests, seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Report {
+    /// Average.
+    pub mean: f64,
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+}
+
+impl Redis {
+    /// Listens there.
+    pub fn start(namespace: &Netns, address: SocketAddr) -> Self {
+        Self::run(namespace, address, "")
+    }
+
+    /// Listens there, and follows what is written to another.
+    pub fn replica(namespace: &Netns, address: SocketAddr, main: SocketAddr) -> Self {
+        let options = format!("--replicaof {} {}", main.ip(), main.port());
+        Self::run(namespace, address, &options)
+    }
+
+    fn run(namespace: &Netns, address: SocketAddr, options: &str) -> Self {
+        let home = Home::new("nobody", namespace);
+        home.write(
+            "redis.conf",
+            "save \"\"\nappendonly no\nprotected-mode no\nenable-debug-command local\n\
+             repl-diskless-sync-delay 0\n",
+        );
+        let place = format!("--bind {} --port {}", address.ip(), address.port());
+        let daemon = Daemon::start(
+            home,
+            &host::tool("redis-server").expect("redis-server is not installed"),
+            &format!("redis.conf {place} {options}"),
+            Signal::SIGTERM,
+        );
+        daemon.await_words("Ready to accept connections");
+        Self { daemon, address }
+    }
+
+    fn client(&self, name: &str, arguments: &str) -> String {
+        let program = host::tool(name).unwrap_or_else(|| panic!("{name} is not installed"));
+        let place = format!("-h {} -p {}", self.address.ip(), self.address.port());
+        self.daemon
+            .home
+            .run(&program, &format!("{place} {arguments}"))
+    }
+
+    /// What it answers to a command.
+    pub fn ask(&self, command: &str) -> String {
+        self.client("redis-cli", command)
+    }
+
+    /// Runs redis-benchmark with these options, the command to repeat last.
+    ///
+    /// # Panics
+    /// When its report is of another shape.
+    pub fn benchmark(&self, arguments: &str) -> Report {
+        let text = self.client("redis-benchmark", &format!("--csv {arguments}"));
+        report(&text).unwrap_or_else(|| panic!("redis-benchmark printed {text}"))
+    }
+
+    /// Calls of a command so far and the seconds they took, by the server's own books.
+    ///
+    /// # Panics
+    /// When it was never called.
+    pub fn calls(&self, command: &str) -> (f64, f64) {
+        let text = self.ask("info commandstats");
+        books(&text, command).unwrap_or_else(|| panic!("no {command} in {text}"))
+    }
+}
+
+/// Reads the last line of what redis-benchmark writes as CSV: name, requests per second, then
+/// average, least, p50, p95, p99 and largest time in ms.
+fn report(text: &str) -> Option<Report> {
+    let line = text.lines().last()?;
+    let numbers: Vec<f64> = line
+        .split(',')
+        .skip(1)
+        .filter_map(|field| field.trim_matches('"').parse().ok())
+        .collect();
+    let [_, mean, _, p50, p95, _, _] = numbers[..] else {
+        return None;
+    };
+    Some(Report {
+        mean: mean / 1e3,
+        p50: p50 / 1e3,
+        p95: p95 / 1e3,
+    })
+}
+
+/// Reads `cmdstat_NAME:calls=N,usec=N,…`.
+fn books(text: &str, command: &str) -> Option<(f64, f64)> {
+    let name = format!("cmdstat_{command}:");
+    let line = text.lines().find_map(|line| line.strip_prefix(&name))?;
+    let field = |key: &str| {
+        let mut pairs = line.split(',').filter_map(|pair| pair.split_once('='));
+        pairs.find(|pair| pair.0 == key)?.1.parse::<f64>().ok()
+    };
+    Some((field("calls")?, field("usec")? / 1e6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_reports() {
+        let text = "\"test\",\"rps\",\"avg_latency_ms\"\n\
+            \"DEBUG SLEEP 1\",\"191.57\",\"5.188\",\"0.144\",\"5.199\",\"10.231\",\"13.1\",\"14.1\"\n";
+        let read = report(text).unwrap();
+        let near = |value: f64, truth: f64| (value - truth).abs() < 1e-9;
+        assert!(
+            near(read.mean, 0.005_188) && near(read.p50, 0.005_199),
+            "{read:?}"
+        );
+        assert!(near(read.p95, 0.010_231), "{read:?}");
+        assert_eq!(report("\"test\",\"rps\"\n"), None);
+        let stats =
+            "# Commandstats\r\ncmdstat_debug:calls=620,usec=1726836,usec_per_call=2785.22\r\n";
+        assert_eq!(books(stats, "debug"), Some((620.0, 1.726_836)));
+        assert_eq!(books(stats, "get"), None);
+    }
+}

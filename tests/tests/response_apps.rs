@@ -1,0 +1,290 @@
+//! Times to first byte of PostgreSQL and Redis, against what their own load generators and books
+//! say.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::net::SocketAddr;
+
+use hostlens_tests::{
+    agent::Agent,
+    daemon::{
+        postgres::{self, Load, Postgres},
+        redis::Redis,
+    },
+    deadline::{PATIENCE, poll_until, some_attempt},
+    host::{AGENT, Need, Turn, offers},
+    netns::Netns,
+    response::{Exclusions, RESPONSE, Row, SERVE, WAIT, enough, same_bucket},
+    scrape::Scrape,
+};
+
+const POSTGRES: &[Need] = &[Need::Tool("initdb"), Need::Tool("pgbench")];
+const REDIS: &[Need] = &[
+    Need::Tool("redis-server"),
+    Need::Tool("redis-cli"),
+    Need::Tool("redis-benchmark"),
+];
+
+/// Attempts; each has all servers and the agent to itself.
+const ATTEMPTS: usize = 3;
+/// Transactions of pgbench, requests of redis-benchmark.
+const TURNS: usize = 300;
+/// 5 ms ± 50 %.
+const ONE_STATEMENT: &str = "\\set us random(2500, 7500)\nselect pg_sleep(:us / 1000000.0);\n";
+/// Three statements of 1 to 3 ms, sent together.
+const PIPELINE: &str = "\\set us random(1000, 3000)\n\\startpipeline\n\
+    select pg_sleep(:us / 1000000.0);\nselect pg_sleep(:us / 1000000.0);\n\
+    select pg_sleep(:us / 1000000.0);\n\\endpipeline\n";
+/// Longest time that redis-benchmark asks a command to take, in units of 10⁻¹¹ s: 10 ms.
+const LONGEST: &str = "1000000000";
+
+fn agent() -> Agent {
+    Agent::start("--ebpf on --response-time on")
+}
+
+/// What the agent says when it has had the time to see everything.
+fn look(agent: &Agent) -> Scrape {
+    agent.await_cycles(3);
+    agent.scrape()
+}
+
+/// Both ends of the connections to a server.
+fn ends(address: SocketAddr) -> [Row; 2] {
+    [Row::outbound(address), Row::inbound(address)]
+}
+
+/// Whether both ends have as many turns as `truth` (seconds) has, and its quantiles. Connections
+/// are set up by some turns of their own, up to `more` of them, shorter than most.
+fn agree(scrape: &Scrape, address: SocketAddr, truth: &[f64], more: usize) -> Result<(), String> {
+    for row in ends(address) {
+        let count = row.count(scrape, RESPONSE);
+        enough(count, truth.len())?;
+        let besides = (count as usize).saturating_sub(truth.len());
+        if besides > more {
+            return Err(format!("{count} turns of {}: {row:?}", truth.len()));
+        }
+        let mut all = vec![0.0; besides];
+        all.extend(truth);
+        all.sort_by(f64::total_cmp);
+        row.quantiles_agree(scrape, RESPONSE, &all)?;
+        row.histogram_agrees(scrape, RESPONSE, &all, besides + truth.len() / 100)?;
+    }
+    Ok(())
+}
+
+/// Turns by which libpq sets up a connection: encryption is asked for first.
+const SET_UP: usize = 2;
+
+/// Simple queries, statements parsed each time or prepared once, and a pipeline, which is one
+/// question as it is sent at once and answered at its end.
+#[test]
+fn postgres_is_timed_as_by_pgbench() {
+    if !offers(&[AGENT, POSTGRES]) {
+        return;
+    }
+    let _turn = Turn::take();
+    some_attempt("pgbench", ATTEMPTS, || {
+        let (agent, namespace) = (agent(), Netns::new());
+        let loads = [
+            ("127.0.0.1", "simple", ONE_STATEMENT),
+            ("127.0.0.2", "extended", ONE_STATEMENT),
+            ("127.0.0.3", "prepared", ONE_STATEMENT),
+            ("127.0.0.4", "extended", PIPELINE),
+        ];
+        let server = Postgres::start(&namespace, &loads.map(|load| load.0).join(","));
+        let clients = 4;
+        let truths = loads.map(|(address, protocol, script)| {
+            let load = Load {
+                address,
+                protocol,
+                clients,
+                transactions: TURNS as u32 / clients,
+            };
+            server.bench(&load, script)
+        });
+        let scrape = look(&agent);
+        println!("left out: {}", Exclusions::of(&scrape));
+        for ((address, protocol, _), truth) in loads.into_iter().zip(truths) {
+            println!("{protocol}:");
+            let address = SocketAddr::new(address.parse().unwrap(), postgres::PORT);
+            // One connection is for finding out whether it works; statements are prepared by a
+            // turn of their own.
+            let more = (clients as usize + 1) * SET_UP + clients as usize;
+            agree(&scrape, address, &truth, more)?;
+            // Each connection has a process that has nothing else to do.
+            let listener = Row::listener(address);
+            let wait = listener.mean(&scrape, WAIT)?;
+            let serve = listener.mean(&scrape, SERVE)?;
+            println!("wait {wait:.6} s, serve {serve:.6} s");
+            if wait > serve / 5.0 {
+                return Err(format!("{wait} s to be read, {serve} s to be served"));
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Seven statements each: what they wait for is what the transaction takes, less what the client
+/// itself does in between.
+#[test]
+fn statements_of_postgres_add_up_to_transactions() {
+    if !offers(&[AGENT, POSTGRES]) {
+        return;
+    }
+    let _turn = Turn::take();
+    const STATEMENTS: usize = 7;
+    some_attempt("transactions", ATTEMPTS, || {
+        let (agent, namespace) = (agent(), Netns::new());
+        let [fill, address] = ["127.0.0.1", "127.0.0.2"];
+        let server = Postgres::start(&namespace, &format!("{fill},{address}"));
+        server.fill(fill);
+        let load = Load {
+            address,
+            protocol: "prepared",
+            clients: 1,
+            transactions: TURNS as u32,
+        };
+        let truth = server.bench_builtin(&load);
+        let scrape = look(&agent);
+        let address = SocketAddr::new(address.parse().unwrap(), postgres::PORT);
+        for row in ends(address) {
+            let (count, mean) = (row.count(&scrape, RESPONSE), row.mean(&scrape, RESPONSE)?);
+            let all: f64 = truth.iter().sum();
+            let part = count * mean / all;
+            println!("{count} turns, {part:.3} of {all:.6} s: {row:?}");
+            let turns = STATEMENTS * truth.len();
+            enough(count, turns)?;
+            // Connections set up, statements prepared, the scale looked up.
+            if count > (turns + 4 * STATEMENTS) as f64 || !(0.5..1.0).contains(&part) {
+                return Err(format!("{count} of {turns} turns, {part} of the time"));
+            }
+        }
+        Ok(())
+    });
+}
+
+/// One connection: each request is served as long as it says. Then sixteen requests sent at once,
+/// which are one question: they are answered together.
+#[test]
+fn redis_is_timed_as_by_its_benchmark() {
+    if !offers(&[AGENT, REDIS]) {
+        return;
+    }
+    let _turn = Turn::take();
+    const DEPTH: usize = 16;
+    some_attempt("redis-benchmark", ATTEMPTS, || {
+        let (agent, namespace) = (agent(), Netns::new());
+        let address = |last: u8| SocketAddr::from(([127, 0, 0, last], 6379));
+        let single = Redis::start(&namespace, address(1));
+        let truth = single.benchmark(&format!(
+            "-n {TURNS} -c 1 -r {LONGEST} DEBUG SLEEP 0.__rand_int__e1"
+        ));
+        let (calls, busy) = single.calls("debug");
+        let piped = Redis::start(&namespace, address(2));
+        let batches = TURNS / 2;
+        let truth_piped = piped.benchmark(&format!(
+            "-n {} -c 1 -P {DEPTH} -r {LONGEST} DEBUG SLEEP 0.__rand_int__",
+            batches * DEPTH
+        ));
+        let scrape = look(&agent);
+        println!("left out: {}", Exclusions::of(&scrape));
+        for (last, truth, turns) in [(1, truth, TURNS), (2, truth_piped, batches)] {
+            for row in ends(address(last)) {
+                let count = row.count(&scrape, RESPONSE);
+                enough(count, turns)?;
+                // Besides, the benchmark asks for two settings, and the test for the books.
+                if count > (turns + 4) as f64 {
+                    return Err(format!("{count} of {turns} turns"));
+                }
+                for (q, truth) in [("0.5", truth.p50), ("0.95", truth.p95)] {
+                    let read = row.quantile(&scrape, RESPONSE, q)?;
+                    println!("q{q}: {read:.6} s, truth {truth:.6} s  {row:?}");
+                    if !same_bucket(read, truth) {
+                        return Err(format!("q{q}: {read} s for {truth} s of {row:?}"));
+                    }
+                }
+            }
+        }
+        let served = Row::listener(address(1)).mean(&scrape, SERVE)?;
+        println!("served {served:.6} s, by its books {:.6} s", busy / calls);
+        same_bucket(served, busy / calls)
+            .then_some(())
+            .ok_or_else(|| format!("served {served} s, by its books {} s", busy / calls))
+    });
+}
+
+/// Four connections to one thread: each waits for the others. What the thread finds there at once
+/// it reads request by request, serves, and answers at the end, so that the time of the others is
+/// in part waiting and in part serving; all of it is what the client waited.
+#[test]
+fn a_queue_at_redis_is_waiting_and_serving() {
+    if !offers(&[AGENT, REDIS]) {
+        return;
+    }
+    let _turn = Turn::take();
+    const CLIENTS: f64 = 4.0;
+    some_attempt("a queue", ATTEMPTS, || {
+        let (agent, namespace) = (agent(), Netns::new());
+        let address = SocketAddr::from(([127, 0, 0, 1], 6379));
+        let redis = Redis::start(&namespace, address);
+        let truth = redis.benchmark(&format!("-n {TURNS} -c {CLIENTS} DEBUG SLEEP 0.005"));
+        let (calls, busy) = redis.calls("debug");
+        let scrape = look(&agent);
+        for row in ends(address) {
+            enough(row.count(&scrape, RESPONSE), TURNS)?;
+            let read = row.quantile(&scrape, RESPONSE, "0.5")?;
+            println!("p50 {read:.6} s, truth {:.6} s", truth.p50);
+            if !same_bucket(read, truth.p50) {
+                return Err(format!("p50 {read} s for {} s of {row:?}", truth.p50));
+            }
+        }
+        let response = Row::inbound(address).mean(&scrape, RESPONSE)?;
+        let listener = Row::listener(address);
+        let [wait, serve] = [WAIT, SERVE].map(|family| listener.mean(&scrape, family));
+        let (wait, serve, call) = (wait?, serve?, busy / calls);
+        println!(
+            "wait {wait:.6} s, serve {serve:.6} s, response {response:.6} s, call {call:.6} s"
+        );
+        let whole = ((wait + serve) / response - 1.0).abs() < 0.02;
+        // On average half of those in a queue are ahead.
+        let queue = wait > call && serve > call && serve < CLIENTS * call * 1.05;
+        (whole && queue)
+            .then_some(())
+            .ok_or_else(|| format!("wait {wait}, serve {serve} of {response} s, call {call} s"))
+    });
+}
+
+/// A replica opens the connection, but its server speaks whenever something was written: every few
+/// ms, with a word back each second. Nothing of that is an answer.
+#[test]
+fn replication_is_no_answer() {
+    if !offers(&[AGENT, REDIS]) {
+        return;
+    }
+    let _turn = Turn::take();
+    let (agent, namespace) = (agent(), Netns::new());
+    let address = |last: u8| SocketAddr::from(([127, 0, 0, last], 6379));
+    let main = Redis::start(&namespace, address(1));
+    let replica = Redis::replica(&namespace, address(2), address(1));
+    poll_until("the replica", PATIENCE, || {
+        let state = main.ask("info replication");
+        let online = state.contains("state=online");
+        online.then_some(()).ok_or(state)
+    });
+    let before = look(&agent);
+    let earlier = ends(address(1)).map(|row| row.count(&before, RESPONSE));
+    main.ask("-r 2500 -i 0.002 incr counter");
+    let after = look(&agent);
+    println!(
+        "left out: {}",
+        Exclusions::of(&after).since(&Exclusions::of(&before))
+    );
+    for (row, earlier) in ends(address(1)).into_iter().zip(earlier) {
+        println!("{} then {}", earlier, row.count(&after, RESPONSE));
+    }
+    drop(replica);
+}

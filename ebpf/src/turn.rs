@@ -21,4 +21,4 @@ mod duplex_tests;
 #[cfg(test)]
 mod tests;
 
-pub use self::core::{Outcome, Segment, Socket, Turn};
+pub use self::core::{Nanos, Outcome, Segment, Socket, Turn};

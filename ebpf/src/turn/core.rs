@@ -60,15 +60,43 @@ pub struct Segment {
     pub at_ns: u64,
 }
 
+/// A time that may be none, ns. An `Option` without a value leaves its bytes as they are, and
+/// verifiers before 6.3 refuse programs that move such bytes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nanos(u64);
+
+impl Nanos {
+    /// No time.
+    pub const NONE: Self = Self(u64::MAX);
+
+    /// So much.
+    #[inline(always)]
+    pub fn new(ns: u64) -> Self {
+        Self(ns)
+    }
+
+    /// The time, if it is one.
+    #[inline(always)]
+    pub fn get(self) -> Option<u64> {
+        (self.0 != u64::MAX).then_some(self.0)
+    }
+}
+
+impl Default for Nanos {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 /// What an event decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// A turn: from the question's last byte to the answer's first, ns.
-    pub response_ns: Option<u64>,
-    /// With that, outbound: the part the peer took itself; inbound: from arrival to read, ns.
-    pub first_ns: Option<u64>,
-    /// With that, inbound: from read to the answer's first byte, ns.
-    pub second_ns: Option<u64>,
+    /// A turn: from the question's last byte to the answer's first.
+    pub response_ns: Nanos,
+    /// With that, outbound: the part the peer took itself; inbound: from arrival to read.
+    pub first_ns: Nanos,
+    /// With that, inbound: from read to the answer's first byte.
+    pub second_ns: Nanos,
     /// A turn left out.
     pub excluded: Option<Excluded>,
 }
@@ -78,7 +106,7 @@ impl Outcome {
     #[inline(always)]
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        if self.response_ns.is_some() || self.excluded.is_some() {
+        if self.response_ns != Nanos::NONE || self.excluded.is_some() {
             self
         } else {
             other
@@ -189,7 +217,8 @@ impl Turn {
         if socket.rtt_min_us < self.floor_us {
             self.floor_us = socket.rtt_min_us;
         }
-        if after(socket.rcv_nxt, self.rcv_end) {
+        // A FIN takes one number.
+        if after(socket.rcv_nxt, self.rcv_end.wrapping_add(1)) {
             // Something arrived that we were not shown.
             self.rcv_end = socket.rcv_nxt;
             if self.phase == ASKING {
@@ -228,10 +257,10 @@ impl Turn {
         let first_ns = burst.first_ns;
         outcome.excluded = self.verdict((!known).then_some(Excluded::Stamp));
         if outcome.excluded.is_none() {
-            outcome.response_ns = Some(first_ns.saturating_sub(self.asked_ns));
+            outcome.response_ns = Nanos::new(first_ns.saturating_sub(self.asked_ns));
             if self.noted_ns != 0 && self.noted_ns <= first_ns + CUT_NS {
-                outcome.first_ns = Some(self.noted_ns.saturating_sub(self.asked_ns));
-                outcome.second_ns = Some(first_ns.saturating_sub(self.noted_ns));
+                outcome.first_ns = Nanos::new(self.noted_ns.saturating_sub(self.asked_ns));
+                outcome.second_ns = Nanos::new(first_ns.saturating_sub(self.noted_ns));
             }
         }
         self.answer(burst);
@@ -298,7 +327,7 @@ impl Turn {
         outcome.excluded = self.verdict(again.then_some(Excluded::Retransmit));
         if outcome.excluded.is_none() {
             let response_ns = now.saturating_sub(self.asked_ns);
-            outcome.response_ns = Some(response_ns);
+            outcome.response_ns = Nanos::new(response_ns);
             let spoke_ns = if self.marks & EARLY == 0 {
                 response_ns
             } else {
@@ -375,10 +404,11 @@ impl Turn {
     #[inline(always)]
     fn answer(&mut self, burst: Burst) {
         self.phase = ANSWERING;
-        self.bursts = 1;
+        self.bursts = 0;
         if !self.doubt.is_push() {
             self.longest_ns = 0;
         }
+        self.parts(burst, 1);
         self.burst = burst.bytes;
         self.answered_ns = burst.last_ns;
     }

@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{Outcome, Segment, Socket, Turn, core::after};
+use super::{Nanos, Outcome, Segment, Socket, Turn, core::after};
 use crate::wire::Excluded;
 
 const MS: u64 = 1_000_000;
@@ -110,7 +110,7 @@ impl End {
 
     fn responses(&self) -> Vec<u64> {
         let told = self.told.iter();
-        told.filter_map(|told| told.response_ns).collect()
+        told.filter_map(|told| told.response_ns.get()).collect()
     }
 }
 
@@ -126,7 +126,7 @@ fn an_answer_counts_from_the_last_byte_asked_to_the_first_received() {
     end.hear(1_000, 0);
     assert_eq!(end.responses(), [6 * MS]);
     // The acknowledgement came with it: all beyond the shortest round trip was the peer.
-    assert_eq!(end.told[0].first_ns, Some(6 * MS - RTT));
+    assert_eq!(end.told[0].first_ns, Nanos::new(6 * MS - RTT));
     end.wait(MS);
     end.turn(3 * MS);
     assert_eq!(end.responses(), [6 * MS, 3 * MS]);
@@ -150,9 +150,9 @@ fn a_listener_waits_and_serves() {
     assert_eq!(
         end.told,
         [Outcome {
-            response_ns: Some(response),
-            first_ns: Some(wait),
-            second_ns: Some(serve),
+            response_ns: Nanos::new(response),
+            first_ns: Nanos::new(wait),
+            second_ns: Nanos::new(serve),
             excluded: None,
         }]
     );
@@ -160,8 +160,11 @@ fn a_listener_waits_and_serves() {
     end.wait(2 * MS);
     end.send(1_000);
     end.leave();
-    assert_eq!(end.told[1].response_ns, Some(2 * MS));
-    assert_eq!((end.told[1].first_ns, end.told[1].second_ns), (None, None));
+    assert_eq!(end.told[1].response_ns, Nanos::new(2 * MS));
+    assert_eq!(
+        (end.told[1].first_ns, end.told[1].second_ns),
+        (Nanos::NONE, Nanos::NONE)
+    );
 }
 
 #[test]
@@ -175,7 +178,7 @@ fn the_network_is_what_an_acknowledgement_alone_took() {
         }
         end.wait(response - acked.unwrap_or(0));
         end.hear(100, 0);
-        end.told[0].first_ns.unwrap()
+        end.told[0].first_ns.get().unwrap()
     };
     assert_eq!(peer(Some(2 * MS), 30 * MS), 28 * MS);
     // Delayed by the peer's kernel.
@@ -349,7 +352,7 @@ fn an_answer_out_of_order_counts_when_its_first_byte_is_there() {
     end.segment(missing, 1_000, 0);
     assert_eq!(end.responses(), [23 * MS]);
     // The peer had spoken long before.
-    assert_eq!(end.told[0].first_ns, Some(3 * MS - RTT));
+    assert_eq!(end.told[0].first_ns, Nanos::new(3 * MS - RTT));
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -408,15 +411,15 @@ proptest! {
         }
         prop_assert_eq!(opened, end.told.len() as u32 + u32::from(end.turn.is_asking()));
         for told in &end.told {
-            prop_assert!(told.response_ns.is_some() != told.excluded.is_some());
-            let first = told.first_ns.unwrap_or(0);
-            if let Some(response) = told.response_ns {
+            prop_assert!(told.response_ns.get().is_some() != told.excluded.is_some());
+            let first = told.first_ns.get().unwrap_or(0);
+            if let Some(response) = told.response_ns.get() {
                 prop_assert!(response <= end.now - START);
                 // Stamps of first bytes are cut to µs.
-                let parts = first + told.second_ns.unwrap_or(0);
+                let parts = first + told.second_ns.get().unwrap_or(0);
                 prop_assert!(parts <= response + 1_000);
             } else {
-                prop_assert_eq!(told.first_ns.or(told.second_ns), None);
+                prop_assert_eq!(told.first_ns.get().or(told.second_ns.get()), None);
             }
         }
     }

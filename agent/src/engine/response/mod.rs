@@ -67,12 +67,13 @@ impl ResponseStage {
             return;
         };
         let at = Moment::now();
-        // Who never ran has counted nothing, and is not looked at.
-        let cost = match self.ran {
+        let asked = self.request.wanted();
+        let idle = self.mode == ResponseMode::Off && !asked && !self.switch.attached();
+        // Who never ran has counted nothing; while nobody wants it that is not looked at.
+        let cost = match self.ran && !idle {
             true => turns.cost(),
             false => TurnCost::default(),
         };
-        let asked = self.request.wanted();
         match self.switch.tick(at, asked, cost) {
             None => {}
             Some(Order::Attach) => match tcp.source.attach_turns() {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     offsets::at,
     probe::load::{global, member},
-    turn::{Outcome, Segment, Socket, Turn},
+    turn::{Nanos, Outcome, Segment, Socket, Turn},
     wire::{Direction, RttKey, TurnCost, TurnGroup, TurnSlot, TurnTimes},
 };
 
@@ -272,7 +272,7 @@ unsafe fn followed<'a>(
 /// Adds an outcome to its groups.
 #[inline(always)]
 fn record(maps: &impl TurnMaps, state: &mut TurnState, outcome: &Outcome) {
-    if outcome.response_ns.is_none() && outcome.excluded.is_none() {
+    if outcome.response_ns == Nanos::NONE && outcome.excluded.is_none() {
         return;
     }
     let groups = maps.groups();
@@ -286,12 +286,12 @@ fn record(maps: &impl TurnMaps, state: &mut TurnState, outcome: &Outcome) {
         }
         return;
     }
-    if let Some(ns) = outcome.response_ns {
+    if let Some(ns) = outcome.response_ns.get() {
         count(&peer.first, ns);
     }
     let mut parts = peer;
     if state.turn.is_inbound() {
-        let (Some(_), Some(serve)) = (outcome.first_ns, outcome.second_ns) else {
+        let (Some(_), Some(serve)) = (outcome.first_ns.get(), outcome.second_ns.get()) else {
             return;
         };
         let mut key = RttKey {
@@ -312,7 +312,7 @@ fn record(maps: &impl TurnMaps, state: &mut TurnState, outcome: &Outcome) {
         count(&listener.second, serve);
         parts = listener;
     }
-    if let Some(ns) = outcome.first_ns {
+    if let Some(ns) = outcome.first_ns.get() {
         let into = if state.turn.is_inbound() {
             &parts.first
         } else {

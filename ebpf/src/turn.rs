@@ -17,6 +17,8 @@ mod doubt;
 mod network;
 
 #[cfg(test)]
+mod duplex_tests;
+#[cfg(test)]
 mod tests;
 
 pub use self::core::{Outcome, Segment, Socket, Turn};

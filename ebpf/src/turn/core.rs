@@ -22,6 +22,8 @@ const OVERLAP: u8 = 1;
 const HOLE: u8 = 1 << 1;
 /// Part of the answer arrived out of order, before its first byte.
 const EARLY: u8 = 1 << 2;
+/// Reads of this connection are seen, now and for all turns: those of MPTCP's subflows are not.
+const READS: u8 = 1 << 3;
 
 /// Stamps of first bytes are cut to µs.
 const CUT_NS: u64 = 999;
@@ -95,7 +97,7 @@ pub struct Turn {
     /// When the last byte of an answer passed.
     pub(super) answered_ns: u64,
     /// Of an open question. Inbound: when it was read; outbound: when it was acknowledged without
-    /// an answer. 0: not.
+    /// an answer. Of an answer that arrived: when it was read. 0: not.
     pub(super) noted_ns: u64,
     /// Longest pause between bursts of the last answer; of all that make it one of pushes.
     pub(super) longest_ns: u64,
@@ -189,7 +191,8 @@ impl Turn {
         if socket.rtt_min_us < self.floor_us {
             self.floor_us = socket.rtt_min_us;
         }
-        if after(socket.rcv_nxt, self.rcv_end) {
+        // A FIN takes one number.
+        if after(socket.rcv_nxt, self.rcv_end.wrapping_add(1)) {
             // Something arrived that we were not shown.
             self.rcv_end = socket.rcv_nxt;
             if self.phase == ASKING {
@@ -199,9 +202,6 @@ impl Turn {
         }
         let before = self.snd_nxt;
         if !after(socket.snd_nxt, before) {
-            if self.phase != ASKING {
-                self.retransmitted = socket.retransmitted;
-            }
             return outcome;
         }
         self.snd_nxt = socket.snd_nxt;
@@ -229,6 +229,9 @@ impl Turn {
             return outcome;
         }
         let first_ns = burst.first_ns;
+        if known && self.unread_at(first_ns) {
+            self.overlap();
+        }
         outcome.excluded = self.verdict((!known).then_some(Excluded::Stamp));
         if outcome.excluded.is_none() {
             outcome.response_ns = Some(first_ns.saturating_sub(self.asked_ns));
@@ -284,6 +287,7 @@ impl Turn {
         }
         if self.phase != ASKING {
             self.speak(burst);
+            self.await_read(segment);
             return outcome;
         }
         if !in_order {
@@ -310,6 +314,7 @@ impl Turn {
             outcome.first_ns = network::peer_ns(self, spoke_ns);
         }
         self.answer(burst);
+        self.await_read(segment);
         outcome
     }
 
@@ -318,13 +323,29 @@ impl Turn {
     pub fn read(&mut self, copied_seq: u32, now: u64) {
         if self.noted_ns == 0 && after(copied_seq, self.last_seq) {
             self.noted_ns = now;
+            self.marks |= READS;
         }
     }
 
     /// Whether a read matters.
     #[inline(always)]
     pub fn awaits_read(&self) -> bool {
-        self.inbound == 1 && self.phase == ASKING && self.noted_ns == 0
+        let hearing = if self.inbound == 1 { ASKING } else { ANSWERING };
+        self.phase == hearing && self.noted_ns == 0
+    }
+
+    /// A part of the answer has arrived and is not read yet.
+    #[inline(always)]
+    fn await_read(&mut self, segment: &Segment) {
+        self.last_seq = segment.seq;
+        self.noted_ns = 0;
+    }
+
+    /// Whether what arrived last was not read yet at that time. Who speaks before that does not
+    /// speak of it: another turn is under way.
+    #[inline(always)]
+    fn unread_at(&self, ns: u64) -> bool {
+        self.marks & READS != 0 && (self.noted_ns == 0 || self.noted_ns > ns + CUT_NS)
     }
 
     /// The connection is no longer whole; after [`Turn::sent`].
@@ -359,9 +380,14 @@ impl Turn {
         } else {
             let silence = burst.first_ns.saturating_sub(self.answered_ns);
             self.doubt.silence(silence, self.longest_ns);
+            let overtakes =
+                self.inbound == 0 && self.phase == ANSWERING && self.unread_at(burst.first_ns);
             self.phase = ASKING;
-            self.marks = 0;
+            self.marks &= READS;
             self.burst = burst.bytes;
+            if overtakes {
+                self.overlap();
+            }
         }
         let parts = burst.parts(pause);
         if !again && parts > 1 {
@@ -378,10 +404,11 @@ impl Turn {
     #[inline(always)]
     fn answer(&mut self, burst: Burst) {
         self.phase = ANSWERING;
-        self.bursts = 1;
+        self.bursts = 0;
         if !self.doubt.is_push() {
             self.longest_ns = 0;
         }
+        self.parts(burst, 1);
         self.burst = burst.bytes;
         self.answered_ns = burst.last_ns;
     }

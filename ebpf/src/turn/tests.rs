@@ -26,6 +26,7 @@ impl End {
             snd_nxt: u32::MAX - 3,
             snd_una: u32::MAX - 3,
             rcv_nxt: u32::MAX - 7,
+            segs_out: 0,
             retransmitted: 0,
             rtt_min_us: (RTT / 1_000) as u32,
             last_sent_ns: START,
@@ -51,6 +52,7 @@ impl End {
             self.socket.first_sent_ns = self.now / 1_000 * 1_000;
         }
         self.socket.snd_nxt = self.socket.snd_nxt.wrapping_add(bytes);
+        self.socket.segs_out += bytes.div_ceil(1_460);
         self.socket.last_sent_ns = self.now;
     }
 
@@ -154,12 +156,36 @@ fn a_listener_waits_and_serves() {
             excluded: None,
         }]
     );
-    // Answered before it was read: nothing is known of waiting.
+    // Nobody answers what they have not read: this belongs to something else.
     end.wait(2 * MS);
     end.send(1_000);
     end.leave();
-    assert_eq!(end.told[1].response_ns, Some(2 * MS));
-    assert_eq!((end.told[1].first_ns, end.told[1].second_ns), (None, None));
+    assert_eq!(end.excluded(), [Excluded::Overlap]);
+}
+
+#[test]
+fn who_asks_on_before_reading_the_answer_did_not_wait_for_it() {
+    let mut end = End::new(false);
+    end.send(100);
+    end.wait(3 * MS);
+    end.hear(1_000, 0);
+    end.read();
+    end.wait(MS / 10);
+    end.turn(3 * MS);
+    assert_eq!(end.responses(), [3 * MS, 3 * MS]);
+    // The next question leaves between arrival and reading.
+    end.wait(MS / 10);
+    end.send(100);
+    end.wait(MS / 10);
+    end.read();
+    end.wait(3 * MS);
+    end.hear(1_000, 0);
+    assert_eq!(end.excluded(), [Excluded::Overlap]);
+    // Where no read is ever seen, none is missed.
+    let mut end = End::new(false);
+    end.turn(3 * MS);
+    end.turn(3 * MS);
+    assert_eq!(end.responses(), [3 * MS, 3 * MS]);
 }
 
 #[test]

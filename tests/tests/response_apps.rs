@@ -18,7 +18,7 @@ use hostlens_tests::{
     deadline::{PATIENCE, poll_until, some_attempt},
     host::{AGENT, Need, Turn, offers},
     netns::Netns,
-    response::{Exclusions, RESPONSE, Row, SERVE, WAIT, enough, same_bucket},
+    response::{COMPARED, Exclusions, RESPONSE, Row, SERVE, WAIT, enough, same_bucket},
     scrape::Scrape,
 };
 
@@ -71,7 +71,7 @@ fn agree(scrape: &Scrape, address: SocketAddr, truth: &[f64], more: usize) -> Re
         let mut all = vec![0.0; besides];
         all.extend(truth);
         all.sort_by(f64::total_cmp);
-        row.quantiles_agree(scrape, RESPONSE, &all)?;
+        row.quantiles_agree(scrape, RESPONSE, &all, &COMPARED)?;
         row.histogram_agrees(scrape, RESPONSE, &all, besides + truth.len() / 100)?;
     }
     Ok(())

@@ -16,7 +16,7 @@ use hostlens_tests::{
     delay_link::{Delay, DelayLink, FAR},
     host::{AGENT, LINK, Need, Turn, offers},
     netns::Netns,
-    response::{Exclusions, PEER_TIME, RESPONSE, Row, SERVE, WAIT, enough},
+    response::{COMPARED, Exclusions, PEER_TIME, RESPONSE, Row, SERVE, WAIT, enough},
     scrape::Scrape,
     tcp_truth::quantile,
 };
@@ -126,14 +126,14 @@ fn a_late_upstream_is_the_network() {
             let behind = Row::outbound(upstream.address);
             let in_log = ascending(logged.iter().filter_map(|one| one.upstream));
             as_logged(&scrape, &behind, &in_log)?;
-            behind.quantiles_agree(&scrape, PEER_TIME, &served)?;
+            behind.quantiles_agree(&scrape, PEER_TIME, &served, &COMPARED)?;
             let answered = Row::inbound(upstream.address);
             enough(answered.count(&scrape, RESPONSE), REQUESTS)?;
-            answered.quantiles_agree(&scrape, RESPONSE, &served)?;
+            answered.quantiles_agree(&scrape, RESPONSE, &served, &COMPARED)?;
             // What curl waited for, and what nginx made it wait.
             let asked = Row::outbound(front);
             enough(asked.count(&scrape, RESPONSE), REQUESTS)?;
-            asked.quantiles_agree(&scrape, RESPONSE, &waited)?;
+            asked.quantiles_agree(&scrape, RESPONSE, &waited, &COMPARED)?;
             let total = ascending(logged.iter().map(|one| one.total));
             as_logged(&scrape, &Row::inbound(front), &total)?;
             let listener = Row::listener(front);
@@ -182,7 +182,7 @@ fn encryption_hides_nothing_of_the_time() {
         if count > (REQUESTS + SET_UP) as f64 {
             return Err(format!("{count} turns of {REQUESTS} requests"));
         }
-        asked.quantiles_agree(&scrape, RESPONSE, &waited)?;
+        asked.quantiles_agree(&scrape, RESPONSE, &waited, &COMPARED)?;
         asked.histogram_agrees(&scrape, RESPONSE, &waited, SET_UP + REQUESTS / 100)
     });
 }
@@ -224,6 +224,6 @@ fn many_streams_of_one_connection_are_left_out() {
         // nginx asks for each on its own: these are told as always.
         let behind = Row::outbound(upstream.address);
         enough(behind.count(&scrape, RESPONSE), 10 * REQUESTS)?;
-        behind.quantiles_agree(&scrape, RESPONSE, &ascending(upstream.served()))
+        behind.quantiles_agree(&scrape, RESPONSE, &ascending(upstream.served()), &COMPARED)
     });
 }

@@ -31,7 +31,7 @@ const PROXY: &[Need] = &[
 const ATTEMPTS: usize = 3;
 const REQUESTS: usize = 200;
 /// The server behind the proxy takes this, ± 50 %.
-const DELAY: Duration = Duration::from_millis(5);
+const DELAY: Duration = Duration::from_millis(10);
 /// A clock that ticks by the millisecond, read twice.
 const TICK: f64 = 0.001;
 /// Certificates, and HTTP/2 for those who want it.
@@ -84,7 +84,7 @@ fn as_logged(scrape: &Scrape, row: &Row, logged: &[f64]) -> Result<(), String> {
     Ok(())
 }
 
-/// curl asks nginx, nginx asks a server 20 ms away that takes 5 ms. The log of nginx knows that
+/// curl asks nginx, nginx asks a server 20 ms away that takes 10 ms. The log of nginx knows that
 /// the server behind was late; the agent on the same host tells that it was the network: over
 /// connections that are kept, and over one for each request, which the server closes with its
 /// answer.

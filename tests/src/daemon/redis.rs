@@ -31,6 +31,12 @@ impl Redis {
         Self::run(namespace, address, "")
     }
 
+    /// Listens there and, for who follows it, on another address, same port.
+    pub fn followed(namespace: &Netns, address: SocketAddr, other: SocketAddr) -> Self {
+        let options = format!("--bind {} {}", address.ip(), other.ip());
+        Self::run(namespace, address, &options)
+    }
+
     /// Listens there, and follows what is written to another.
     pub fn replica(namespace: &Netns, address: SocketAddr, main: SocketAddr) -> Self {
         let options = format!("--replicaof {} {}", main.ip(), main.port());

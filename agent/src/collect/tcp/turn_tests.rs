@@ -39,10 +39,10 @@ impl TurnSink for Answers {
 
 /// Samples of the first and second histogram, sums of both in ns, and those left out.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Sum {
-    counts: [u64; 2],
-    sums_ns: [u64; 2],
-    excluded: [u32; Excluded::COUNT],
+pub(super) struct Sum {
+    pub counts: [u64; 2],
+    pub sums_ns: [u64; 2],
+    pub excluded: [u32; Excluded::COUNT],
 }
 
 impl Answers {
@@ -60,7 +60,7 @@ impl Answers {
         sum
     }
 
-    fn response(&self, port: u16, direction: Direction) -> Sum {
+    pub fn response(&self, port: u16, direction: Direction) -> Sum {
         self.sum(self.responses.get(&(port, direction as u8)))
     }
 
@@ -141,5 +141,47 @@ fn both_ends_tell_how_long_an_answer_took() {
         assert!(listener.sums_ns[0] < inward.sums_ns[0] / 5);
         let cost = turns.cost();
         assert!(cost.runs > u64::from(TURNS) && cost.timed > 0 && cost.timed_ns > 0);
+    });
+}
+
+/// Longer than any answer here takes, even where others work too.
+const DETACHED: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_turn_that_was_not_seen_whole_is_none() {
+    with_each(|observed| {
+        let mut turns = observed.watch_turns();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut asking = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut answering, _) = listener.accept().unwrap();
+        let say = |from: &mut TcpStream, to: &mut TcpStream| {
+            from.write_all(&[1]).unwrap();
+            to.read_exact(&mut [0]).unwrap();
+        };
+        say(&mut asking, &mut answering);
+        say(&mut answering, &mut asking);
+        // A question is open when it ends, and another when it begins again.
+        say(&mut asking, &mut answering);
+        observed.detach_turns();
+        std::thread::sleep(DETACHED);
+        say(&mut answering, &mut asking);
+        say(&mut asking, &mut answering);
+        std::thread::sleep(DETACHED);
+        observed.attach_turns();
+        say(&mut answering, &mut asking);
+        for _ in 0..3 {
+            say(&mut asking, &mut answering);
+            say(&mut answering, &mut asking);
+        }
+        drop((asking, answering));
+        let mut told = Answers::default();
+        turns.take(crate::clock::Moment::now(), &mut told);
+        for direction in [Direction::Outbound, Direction::Inbound] {
+            let sum = told.response(port, direction);
+            println!("{direction:?} {sum:?}");
+            assert!((1..=4).contains(&sum.counts[0]));
+            assert!(u128::from(sum.sums_ns[0]) < DETACHED.as_nanos());
+        }
     });
 }

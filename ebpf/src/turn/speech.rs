@@ -2,7 +2,7 @@
 
 use super::{
     burst::{BULK, Burst},
-    core::{ANSWERING, ASKING, HOLE, OVERLAP, OWED, Turn, UNKNOWN},
+    core::{ANSWERING, ASKING, HOLE, OVERLAP, OWED, READS, Turn, UNKNOWN},
     doubt,
 };
 use crate::wire::Excluded;
@@ -29,12 +29,16 @@ impl Turn {
         } else {
             let silence = burst.first_ns.saturating_sub(self.answered_ns);
             self.doubt.silence(silence, self.longest_ns);
+            let overtakes =
+                !self.is_inbound() && self.phase == ANSWERING && self.unread_at(burst.first_ns);
             self.phase = ASKING;
-            self.marks = if self.owed.asked(burst.first_ns, silence) {
-                OWED
-            } else {
-                0
-            };
+            self.marks &= READS;
+            if self.owed.asked(burst.first_ns, silence) {
+                self.marks |= OWED;
+            }
+            if overtakes {
+                self.overlap(0);
+            }
             self.burst = burst.bytes;
         }
         let parts = burst.parts(pause);

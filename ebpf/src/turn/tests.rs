@@ -156,15 +156,36 @@ fn a_listener_waits_and_serves() {
             excluded: None,
         }]
     );
-    // Answered before it was read: nothing is known of waiting.
+    // Nobody answers what they have not read: this belongs to something else.
     end.wait(2 * MS);
     end.send(1_000);
     end.leave();
-    assert_eq!(end.told[1].response_ns, Nanos::new(2 * MS));
-    assert_eq!(
-        (end.told[1].first_ns, end.told[1].second_ns),
-        (Nanos::NONE, Nanos::NONE)
-    );
+    assert_eq!(end.excluded(), [Excluded::Overlap]);
+}
+
+#[test]
+fn who_asks_on_before_reading_the_answer_did_not_wait_for_it() {
+    let mut end = End::new(false);
+    end.send(100);
+    end.wait(3 * MS);
+    end.hear(1_000, 0);
+    end.read();
+    end.wait(MS / 10);
+    end.turn(3 * MS);
+    assert_eq!(end.responses(), [3 * MS, 3 * MS]);
+    // The next question leaves between arrival and reading.
+    end.wait(MS / 10);
+    end.send(100);
+    end.wait(MS / 10);
+    end.read();
+    end.wait(3 * MS);
+    end.hear(1_000, 0);
+    assert_eq!(end.excluded(), [Excluded::Overlap]);
+    // Where no read is ever seen, none is missed.
+    let mut end = End::new(false);
+    end.turn(3 * MS);
+    end.turn(3 * MS);
+    assert_eq!(end.responses(), [3 * MS, 3 * MS]);
 }
 
 #[test]

@@ -8,7 +8,11 @@ use std::{
 use nix::sys::signal::Signal;
 
 use super::{Daemon, Home};
-use crate::{host, netns::Netns};
+use crate::{
+    deadline::{PATIENCE, poll_until},
+    host,
+    netns::Netns,
+};
 
 /// Who owns the server; it refuses to run as root, and to run as nobody it knows.
 const USER: &str = "postgres";
@@ -19,6 +23,15 @@ pub const PORT: u16 = 5432;
 #[derive(Debug)]
 pub struct Postgres {
     daemon: Daemon,
+}
+
+/// What both sides say of a run, seconds, in any order.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// How long each transaction took, by pgbench.
+    pub transactions: Vec<f64>,
+    /// How long each statement took, by the log of the server.
+    pub statements: Vec<f64>,
 }
 
 /// How pgbench is to ask.
@@ -48,7 +61,7 @@ impl Postgres {
             &format!(
                 "-D data -p {PORT} -c listen_addresses={addresses} -c unix_socket_directories= \
                  -c fsync=off -c autovacuum=off -c shared_buffers=16MB -c wal_level=minimal \
-                 -c max_wal_senders=0 -c lc_messages=C"
+                 -c max_wal_senders=0 -c lc_messages=C -c log_min_duration_statement=0"
             ),
             // Ends it without a checkpoint, but not without giving back its shared memory.
             Signal::SIGQUIT,
@@ -65,41 +78,57 @@ impl Postgres {
         );
     }
 
-    /// Runs pgbench's own transaction on its own tables; seconds that each transaction took.
-    pub fn bench_builtin(&self, load: &Load) -> Vec<f64> {
-        self.pgbench(load, "builtin", "-b tpcb-like")
+    /// Runs pgbench's own transaction, of seven statements, on its own tables.
+    pub fn bench_builtin(&self, load: &Load) -> Run {
+        self.pgbench(load, "builtin", "-b tpcb-like", 7)
     }
 
-    /// Runs a script of pgbench; seconds that each transaction took.
-    pub fn bench(&self, load: &Load, script: &str) -> Vec<f64> {
+    /// Runs a script of pgbench that has so many statements.
+    pub fn bench(&self, load: &Load, script: &str, statements: usize) -> Run {
         let file = self.daemon.home.write("script.sql", script);
-        self.pgbench(load, "script", &format!("-f {}", file.display()))
+        self.pgbench(
+            load,
+            "script",
+            &format!("-f {}", file.display()),
+            statements,
+        )
     }
 
-    fn pgbench(&self, load: &Load, name: &str, what: &str) -> Vec<f64> {
+    fn pgbench(&self, load: &Load, name: &str, what: &str, statements: usize) -> Run {
         let Load {
             address,
             protocol,
             clients,
-            transactions,
+            transactions: transactions_each,
         } = load;
         let home = &self.daemon.home;
         let log = format!("{name}-{address}-{protocol}");
+        let begin = self.daemon.output.lines().len();
         home.run(
             &program("pgbench"),
             &format!(
                 "-n -h {address} -p {PORT} -U {USER} -M {protocol} -c {clients} -j 1 \
-                 -t {transactions} -l --log-prefix={log} {what} postgres"
+                 -t {transactions_each} -l --log-prefix={log} {what} postgres"
             ),
         );
         let text = read_logs(home.path(), &log);
-        let times: Vec<f64> = text.lines().filter_map(latency).collect();
-        assert_eq!(
-            times.len(),
-            (clients * transactions) as usize,
-            "transactions in the log of pgbench"
-        );
-        times
+        let transactions: Vec<f64> = text.lines().filter_map(latency).collect();
+        let count = (clients * transactions_each) as usize;
+        assert_eq!(transactions.len(), count, "lines of the log of pgbench");
+        // The last lines may still be on their way. The client looks for something of its own.
+        let statements = poll_until("lines of the log", PATIENCE, || {
+            let lines = self.daemon.output.lines();
+            let all = lines.iter().skip(begin).filter_map(|line| duration(line));
+            let found: Vec<f64> = all.collect();
+            let length = found.len();
+            (length >= count * statements)
+                .then_some(found)
+                .ok_or_else(|| format!("{length} of {}", count * statements))
+        });
+        Run {
+            transactions,
+            statements,
+        }
     }
 }
 
@@ -122,6 +151,15 @@ fn latency(line: &str) -> Option<f64> {
     Some(micros / 1e6)
 }
 
+/// Of a line `… duration: ms ms  statement: …` or `… execute name: …`: how long it took, seconds.
+fn duration(line: &str) -> Option<f64> {
+    let (_, rest) = line.split_once("LOG:  duration: ")?;
+    let (millis, what) = rest.split_once(" ms  ")?;
+    let run = what.starts_with("statement: ") || what.starts_with("execute ");
+    let millis: f64 = millis.parse().ok()?;
+    run.then_some(millis / 1e3)
+}
+
 /// A program of the newest server here. The names on `PATH` may be wrappers.
 fn program(name: &str) -> PathBuf {
     let initdb = host::tool("initdb").expect("PostgreSQL is not installed");
@@ -131,6 +169,15 @@ fn program(name: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn reads_a_line_of_the_servers_log() {
+        let line = |what: &str| format!("2026-01-01 [7] LOG:  duration: 2.5 ms  {what}: select 1");
+        assert_eq!(super::duration(&line("statement")), Some(0.002_5));
+        assert_eq!(super::duration(&line("execute P_0")), Some(0.002_5));
+        assert_eq!(super::duration(&line("bind P_0")), None);
+        assert_eq!(super::duration("LOG:  ready"), None);
+    }
+
     #[test]
     fn reads_a_line_of_the_log() {
         let line = "0 199 2241 0 1175850568 995598";

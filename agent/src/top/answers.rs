@@ -21,6 +21,9 @@ pub const P50: usize = 0;
 /// See [`P50`].
 pub const P95: usize = 2;
 
+/// Where a larger share of turns is left out, the rest does not speak for the group.
+pub const MANY: f64 = 0.5;
+
 /// The answers of a group of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
@@ -77,6 +80,13 @@ impl Answer<'_> {
     /// Turns left out.
     pub fn excluded(&self) -> Option<u64> {
         self.row.map(|row| row.excluded.iter().sum())
+    }
+
+    /// Share of turns left out, 0 to 1; `None` without any turn.
+    pub fn excluded_ratio(&self) -> Option<f64> {
+        let excluded = self.excluded()?;
+        let all = excluded + self.row?.response.count();
+        (all > 0).then(|| excluded as f64 / all as f64)
     }
 }
 

@@ -48,6 +48,11 @@ pub fn line(snapshot: &Snapshot, asked: bool) -> Option<String> {
             let next = human::format(retry_in.as_secs_f64(), Unit::Span);
             format!("response times: off, {cost} is above {budget}; next try in {next}")
         }
+        ResponseState::Detached(Detached::Unsupported(_))
+            if !asked && status.mode == ResponseMode::Off =>
+        {
+            return None;
+        }
         ResponseState::Detached(Detached::Unsupported(why)) => {
             return Some(format!("response times: not to be had: {}", plain(why)));
         }
@@ -84,6 +89,9 @@ fn cores(cost: f64) -> String {
 }
 
 fn share(cost: f64) -> String {
+    if cost > 0.0 && cost < 0.000_1 {
+        return "less than 0.01 %".into();
+    }
     format!("{} %", human::format(cost * 100.0, Unit::Percent))
 }
 
@@ -135,8 +143,12 @@ mod tests {
             Some("response times: off, 1.4 % of a core is above 1.0 %; next try in 1m30s")
         );
         let why = Detached::Unsupported("tcp_probe cannot be\nattached".into());
+        let mut unsupported = detached(why);
+        assert_eq!(line(&unsupported, false), None, "nobody asked");
+        assert!(line(&unsupported, true).is_some());
+        unsupported.own.response_time.mode = ResponseMode::Auto;
         assert_eq!(
-            line(&detached(why), false).as_deref(),
+            line(&unsupported, false).as_deref(),
             Some("response times: not to be had: tcp_probe cannot be attached")
         );
         let mut on = snapshot(ResponseState::Attached);

@@ -1,12 +1,10 @@
-use super::tests::End;
+use super::tests::{End, MS, RTT};
 use crate::wire::Excluded;
-
-const MS: u64 = 1_000_000;
 
 impl End {
     fn samples(&self) -> usize {
         let told = self.told.iter();
-        told.filter(|told| told.response_ns.is_some()).count()
+        told.filter(|told| told.response_ns.get().is_some()).count()
     }
 
     fn left_out(&self, reason: Excluded) -> usize {
@@ -32,7 +30,7 @@ fn an_answer_acknowledged_before_the_next_question_counts() {
     assert!(
         end.told
             .iter()
-            .all(|told| told.response_ns.is_some_and(right))
+            .all(|told| told.response_ns.get().is_some_and(right))
     );
 }
 
@@ -85,4 +83,103 @@ fn pushes_that_are_seen_at_once_are_pushes() {
     }
     assert!(end.samples() <= 1, "{}", end.samples());
     assert!(end.left_out(Excluded::Push) >= 298);
+}
+
+#[test]
+fn questions_that_overlap_are_left_out_for_long() {
+    let mut end = End::new(false);
+    end.turn(3 * MS);
+    // Five questions a few ms apart, then an answer to each.
+    for _ in 0..200 {
+        for _ in 0..5 {
+            end.wait(3 * RTT);
+            end.send(100);
+        }
+        for _ in 0..5 {
+            end.wait(MS / 4);
+            end.hear(100, 0);
+        }
+    }
+    assert_eq!(end.responses(), [3 * MS]);
+    assert_eq!(end.excluded(), [Excluded::Overlap; 200]);
+    // Whoever takes turns again is believed after a silence.
+    end.wait(2_000 * MS);
+    end.turn(3 * MS);
+    assert_eq!(end.responses(), [3 * MS; 2]);
+}
+
+#[test]
+fn one_question_in_two_parts_is_forgiven() {
+    let mut end = End::new(false);
+    end.send(100);
+    end.wait(3 * RTT);
+    end.hear(0, 0);
+    end.turn(MS);
+    for _ in 0..8 {
+        end.wait(20 * MS);
+        end.turn(MS);
+    }
+    assert_eq!(end.excluded(), [Excluded::Overlap; 9]);
+    end.wait(20 * MS);
+    end.turn(MS);
+    assert_eq!(end.responses(), [MS]);
+    // Without a pause it takes longer.
+    let mut end = End::new(false);
+    end.send(100);
+    end.wait(3 * RTT);
+    end.hear(0, 0);
+    for _ in 0..1_100 {
+        end.turn(MS);
+    }
+    assert!(end.responses().len() > 50);
+}
+
+#[test]
+fn an_answer_sent_before_the_question_was_heard_is_none() {
+    let mut end = End::new(false);
+    end.send(100);
+    end.wait(MS);
+    end.hear(100, 50);
+    end.wait(MS);
+    for _ in 0..8 {
+        end.turn(3 * MS);
+        end.wait(MS);
+    }
+    end.turn(3 * MS);
+    assert_eq!(end.excluded(), [Excluded::Overlap; 9]);
+    assert_eq!(end.responses(), [3 * MS]);
+}
+
+#[test]
+fn a_pushing_side_is_left_out() {
+    let mut end = End::new(false);
+    for _ in 0..100 {
+        end.send(100);
+        for _ in 0..3 {
+            end.wait(3 * RTT);
+            end.hear(100, 0);
+        }
+        end.wait(RTT);
+    }
+    // The first turn is decided before there is a sign.
+    assert_eq!(end.responses().len(), 1);
+    assert_eq!(end.excluded(), [Excluded::Push; 99]);
+    // Four times as silent as between its pushes.
+    end.wait(12 * RTT);
+    end.turn(3 * MS);
+    assert_eq!(end.responses().len(), 2);
+}
+
+#[test]
+fn a_streamed_answer_is_no_push() {
+    let mut end = End::new(false);
+    for _ in 0..50 {
+        end.send(100);
+        end.wait(5 * MS);
+        for _ in 0..10 {
+            end.hear(20_000, 0);
+            end.wait(4 * RTT);
+        }
+    }
+    assert_eq!(end.responses(), [5 * MS; 50]);
 }

@@ -1,6 +1,7 @@
 //! PostgreSQL and its own load generator.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -30,7 +31,7 @@ pub struct Postgres {
 pub struct Run {
     /// How long each transaction took, by pgbench.
     pub transactions: Vec<f64>,
-    /// How long each statement took, by the log of the server.
+    /// How long the statements of each took together, by the log of the server.
     pub statements: Vec<f64>,
 }
 
@@ -118,12 +119,11 @@ impl Postgres {
         // The last lines may still be on their way. The client looks for something of its own.
         let statements = poll_until("lines of the log", PATIENCE, || {
             let lines = self.daemon.output.lines();
-            let all = lines.iter().skip(begin).filter_map(|line| duration(line));
-            let found: Vec<f64> = all.collect();
+            let found = sums(lines.get(begin..).unwrap_or_default(), statements);
             let length = found.len();
-            (length >= count * statements)
+            (length >= count)
                 .then_some(found)
-                .ok_or_else(|| format!("{length} of {}", count * statements))
+                .ok_or_else(|| format!("{length} of {count}"))
         });
         Run {
             transactions,
@@ -151,13 +151,28 @@ fn latency(line: &str) -> Option<f64> {
     Some(micros / 1e6)
 }
 
-/// Of a line `… duration: ms ms  statement: …` or `… execute name: …`: how long it took, seconds.
-fn duration(line: &str) -> Option<f64> {
-    let (_, rest) = line.split_once("LOG:  duration: ")?;
+/// Sums over so many statements each that a process logged one after the other.
+fn sums(lines: &[String], statements: usize) -> Vec<f64> {
+    let mut processes: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (process, time) in lines.iter().filter_map(|line| duration(line)) {
+        processes.entry(process).or_default().push(time);
+    }
+    processes
+        .values()
+        .flat_map(|times| times.chunks_exact(statements))
+        .map(|times| times.iter().sum())
+        .collect()
+}
+
+/// Of a line `… [pid] LOG:  duration: ms ms  statement: …` or `… execute name: …`: who, and how
+/// long it took, seconds.
+fn duration(line: &str) -> Option<(&str, f64)> {
+    let (before, rest) = line.split_once("] LOG:  duration: ")?;
+    let (_, process) = before.rsplit_once('[')?;
     let (millis, what) = rest.split_once(" ms  ")?;
     let run = what.starts_with("statement: ") || what.starts_with("execute ");
     let millis: f64 = millis.parse().ok()?;
-    run.then_some(millis / 1e3)
+    run.then_some((process, millis / 1e3))
 }
 
 /// A program of the newest server here. The names on `PATH` may be wrappers.
@@ -172,10 +187,12 @@ mod tests {
     #[test]
     fn reads_a_line_of_the_servers_log() {
         let line = |what: &str| format!("2026-01-01 [7] LOG:  duration: 2.5 ms  {what}: select 1");
-        assert_eq!(super::duration(&line("statement")), Some(0.002_5));
-        assert_eq!(super::duration(&line("execute P_0")), Some(0.002_5));
+        assert_eq!(super::duration(&line("statement")), Some(("7", 0.002_5)));
+        assert_eq!(super::duration(&line("execute P_0")), Some(("7", 0.002_5)));
         assert_eq!(super::duration(&line("bind P_0")), None);
-        assert_eq!(super::duration("LOG:  ready"), None);
+        assert_eq!(super::duration("[7] LOG:  ready"), None);
+        let lines = ["statement", "execute P_0", "execute P_1"].map(line);
+        assert_eq!(super::sums(&lines, 2), [0.005]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! network of this very turn, unless it was delayed. One that came with the answer says that the
 //! answer took no longer than such delays: what is beyond them was the network.
 
-use super::core::{Nanos, Turn};
+use super::{core::Turn, event::Nanos};
 
 /// Delays of acknowledgements: 40 ms on most systems, 200 ms on others, with timers' slack.
 const DELAYED_NS: [(u64, u64); 2] = [(35_000_000, 60_000_000), (195_000_000, 215_000_000)];

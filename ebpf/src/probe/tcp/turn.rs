@@ -32,7 +32,7 @@ pub struct TurnState {
     listener: Remembered,
     /// See [`place::decide`].
     guessed: u32,
-    /// Which time of watching it belongs to.
+    /// Which time of watching it belongs to; 0: none.
     era: u32,
     /// Network namespace.
     netns: u32,
@@ -140,6 +140,8 @@ pub unsafe fn on_left(maps: &impl TurnMaps, sk: *const u8) {
         let sent = state.turn.sent(&socket);
         let left = state.turn.left();
         record(maps, state, &sent.or(left));
+        // The socket may be connected again.
+        state.era = 0;
     }
     maps.forget_turn(sk);
 }

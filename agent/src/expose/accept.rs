@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use hyper::service::service_fn;
+use hyper::{Method, service::service_fn};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{Semaphore, watch},
@@ -13,7 +13,7 @@ use tokio::{
 use super::{
     asker::Client,
     connection::{
-        End, asked_to_stop,
+        Ask, End, asked_to_stop,
         http1::{self, Pace},
         http2::{self, Streams},
     },
@@ -151,11 +151,12 @@ async fn several<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     };
     let service = {
         let streams = Arc::clone(&streams);
-        service_fn(move |request| {
+        service_fn(move |request: Ask| {
             let (app, stream) = (Arc::clone(app), streams.open());
+            let head = request.method() == Method::HEAD;
             async move {
                 let answer = guard::answer(&app, request, from, &stream).await;
-                Ok::<_, Infallible>(stream.respond(answer))
+                Ok::<_, Infallible>(stream.respond(answer, head))
             }
         })
     };

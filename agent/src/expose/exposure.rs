@@ -33,28 +33,18 @@ struct Guarded {
     tls: bool,
     password: bool,
     certificate: bool,
-    error: Option<String>,
 }
 
 impl Guarded {
     fn by(guard: Option<&Guard>) -> Self {
-        let Some(guard) = guard else {
+        // A broken file lets nobody in, and so nobody asks.
+        let Some(Ok(config)) = guard.map(Guard::last) else {
             return Self::default();
         };
-        match guard.last() {
-            Ok(config) => Self {
-                tls: config.tls.is_some(),
-                password: !config.users.is_empty(),
-                certificate: config.client_certificates,
-                error: None,
-            },
-            // Nobody gets in, whatever they bring.
-            Err(error) => Self {
-                tls: guard.web.speaks_tls(),
-                password: true,
-                certificate: false,
-                error: Some(error.to_string()),
-            },
+        Self {
+            tls: config.tls.is_some(),
+            password: !config.users.is_empty(),
+            certificate: config.client_certificates,
         }
     }
 }
@@ -68,7 +58,6 @@ pub(super) fn json(
     let listener = |address: &ListenAddress| json!({"address": address.to_string(), "this_host_only": address.is_local()});
     let guarded = Guarded::by(guard);
     let auth = match (guarded.password, guarded.certificate) {
-        _ if guarded.error.is_some() => "refuse_all",
         (true, true) => "password_and_client_certificate",
         (true, false) => "password",
         (false, true) => "client_certificate",
@@ -79,7 +68,6 @@ pub(super) fn json(
         "tls": guarded.tls,
         "auth": auth,
         "web_config_file": guard.map(|guard| guard.web.path().to_string_lossy()),
-        "error": guarded.error,
         "warning": warning(addresses, guard),
         "failed_handshakes": server.tls_handshakes_failed,
         "unauthorized": server.unauthorized,

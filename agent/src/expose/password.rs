@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::WebConfig;
 
-/// Checks that may wait for their turn.
+/// Checks that may wait for their turn, the one that has it included.
 const WAITING: usize = 16;
 
 /// Whether someone may come in.

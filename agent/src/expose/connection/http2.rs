@@ -12,6 +12,7 @@ use bytes::Bytes;
 use hyper::{
     Response,
     body::{Body, Frame, Incoming, SizeHint},
+    header::CONTENT_LENGTH,
     server::conn::http2,
     service::HttpService,
 };
@@ -94,15 +95,24 @@ pub(in crate::expose) struct Stream {
 }
 
 impl Stream {
-    /// The response begins: from now on it is the client's turn.
-    pub(in crate::expose) fn respond(self, answer: Answer) -> Response<Pieces> {
+    /// The response begins: from now on it is the client's turn. To `HEAD` its body is only told.
+    pub(in crate::expose) fn respond(self, answer: Answer, head: bool) -> Response<Pieces> {
         let deadline = Instant::now() + self.streams.limits.response;
         self.streams.lock().open.insert(self.id, deadline);
-        answer.map(|body| Pieces {
+        let mut told = None;
+        let mut answer = answer.map(|body| {
             // A body that is whole in memory is there at once.
-            rest: whole(body),
-            stream: self,
-        })
+            let mut rest = whole(body);
+            if head {
+                told = Some(std::mem::take(&mut rest).len());
+            }
+            Pieces { rest, stream: self }
+        });
+        if let Some(length) = told {
+            let headers = answer.headers_mut();
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        answer
     }
 
     fn finished(&self) {

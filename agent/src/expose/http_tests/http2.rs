@@ -128,7 +128,7 @@ fn who_takes_nothing_is_cut_off() {
                 other => break other,
             }
         };
-        assert!(!matches!(end, None), "complete after {taken} bytes");
+        assert!(end.is_some(), "complete after {taken} bytes");
     });
     let config = client(&authority, None, &[]);
     let exposure = super::tls::ask(&server, &config, &get("/status", "")).unwrap();

@@ -147,9 +147,11 @@ fn who_trusts_the_authority_is_served() {
     // Neither is anything said without TLS.
     let mut plain = server.connect();
     plain.write_all(get("/metrics", "").as_bytes()).unwrap();
-    let mut bytes = Vec::new();
-    let _ = plain.read_to_end(&mut bytes);
-    assert!(!bytes.starts_with(b"HTTP/1.1 200"), "{bytes:?}");
+    let told = Answer::read(plain);
+    assert_eq!(
+        (told.status, told.text()),
+        (400, "HTTPS is spoken here only\n")
+    );
 }
 
 #[test]

@@ -180,7 +180,7 @@ fn headers_are_added_to_every_answer() {
 fn wrong_passwords_do_not_hold_up_a_scrape() {
     const STRANGERS: usize = 200;
     // Dear enough that those who wait are still waiting when we look.
-    let text = users(10, &[("ann", "pass")]);
+    let text = users(8, &[("ann", "pass")]);
     let web = Web::new("strangers", &text);
     let server = web.serve(Limits {
         connections: STRANGERS + 10,
@@ -213,10 +213,7 @@ fn wrong_passwords_do_not_hold_up_a_scrape() {
     });
     let (unauthorized, busy) = (unauthorized.into_inner(), busy.into_inner());
     assert_eq!(unauthorized + busy, STRANGERS);
-    assert!(
-        unauthorized >= 17,
-        "{unauthorized}: one being checked and 16 waiting"
-    );
+    assert!(unauthorized >= 16, "{unauthorized}: as many as may wait");
     let exposure = exposure(&server, &ann);
     assert_eq!(exposure["unauthorized"], unauthorized);
     assert_eq!(exposure["passwords_not_checked"], busy);

@@ -3,12 +3,14 @@
 use std::{
     io::{self, IoSlice, Read as _, Write as _},
     net::Shutdown,
+    os::fd::AsFd,
     pin::Pin,
     task::{Context, Poll},
 };
 
+use rustix::net::RecvFlags;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
 };
 
@@ -62,6 +64,31 @@ pub(in crate::expose) enum Stream {
 }
 
 impl Stream {
+    /// The first byte that the client sends, which stays to be read; `None` if it closed.
+    ///
+    /// # Errors
+    /// Those of `recv`.
+    pub(in crate::expose) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        loop {
+            let mut byte = [0];
+            let peeked = match self {
+                Self::Tcp(stream) => {
+                    stream.readable().await?;
+                    stream.try_io(Interest::READABLE, || peek(stream, &mut byte))
+                }
+                Self::Unix(stream) => {
+                    stream.readable().await?;
+                    stream.try_io(Interest::READABLE, || peek(stream, &mut byte))
+                }
+            };
+            match peeked {
+                Ok(count) => return Ok((count > 0).then_some(byte[0])),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Says `last` and closes, without waiting for the client.
     pub(in crate::expose) fn dismiss(self, last: &[u8]) {
         // The sockets do not block, and a client that cannot take 80 bytes gets none. Closing with
@@ -84,6 +111,11 @@ impl Stream {
             }
         }
     }
+}
+
+fn peek(stream: impl AsFd, byte: &mut [u8; 1]) -> io::Result<usize> {
+    let (count, _) = rustix::net::recv(stream, byte, RecvFlags::PEEK)?;
+    Ok(count)
 }
 
 impl AsyncRead for Stream {

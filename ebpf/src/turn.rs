@@ -14,9 +14,19 @@
 mod burst;
 mod core;
 mod doubt;
+mod event;
 mod network;
+mod owed;
+mod speech;
 
+#[cfg(test)]
+mod duplex_tests;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use self::core::{Outcome, Segment, Socket, Turn};
+pub use self::{
+    core::Turn,
+    event::{Nanos, Outcome, Segment, Socket},
+};

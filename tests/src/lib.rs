@@ -11,6 +11,7 @@
 
 pub mod agent;
 pub mod bpf;
+pub mod bracket;
 pub mod cgroup;
 pub mod daemon;
 pub mod deadline;

@@ -27,7 +27,7 @@ pub const PEER_TIME: &str = "tcp_peer_time";
 pub const WAIT: &str = "tcp_accept_to_read_wait";
 /// Histogram of serving at a listener.
 pub const SERVE: &str = "tcp_serve";
-/// Quantiles that are compared.
+/// Quantiles to compare.
 pub const COMPARED: [&str; 2] = ["0.5", "0.95"];
 
 /// A server that takes a while for each answer (`answer` of the workload program).
@@ -165,7 +165,7 @@ impl Row {
         scrape.value(&family, &self.labels(Some(("q", q))))
     }
 
-    /// Whether the quantiles lie within one bucket of those of `truth`, seconds, ascending.
+    /// Whether these quantiles lie within one bucket of those of `truth`, seconds, ascending.
     ///
     /// # Errors
     /// The first that does not.
@@ -174,8 +174,9 @@ impl Row {
         scrape: &Scrape,
         family: &str,
         truth: &[f64],
+        compared: &[&str],
     ) -> Result<(), String> {
-        for q in COMPARED {
+        for q in compared {
             let read = self.quantile(scrape, family, q)?;
             let expected = quantile(truth, q.parse().expect("a number"));
             let words = format!("{family} q{q}: {read:.6} s, truth {expected:.6} s");
@@ -269,12 +270,6 @@ impl Exclusions {
     pub fn of_reason(&self, direction: &str, reason: &str) -> f64 {
         let labels = (direction.to_owned(), reason.to_owned());
         self.0.get(&labels).copied().unwrap_or(0.0)
-    }
-
-    /// For all reasons.
-    pub fn total(&self, direction: &str) -> f64 {
-        let of_direction = self.0.iter().filter(|(labels, _)| labels.0 == direction);
-        of_direction.map(|(_, value)| value).sum()
     }
 }
 

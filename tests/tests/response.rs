@@ -15,7 +15,9 @@ use hostlens_tests::{
     delay_link::{Delay, DelayLink, FAR},
     host::{AGENT, LINK, Turn, offers},
     netns::Netns,
-    response::{Clients, PEER_TIME, RESPONSE, Row, SERVE, Server, WAIT, enough, same_bucket},
+    response::{
+        COMPARED, Clients, PEER_TIME, RESPONSE, Row, SERVE, Server, WAIT, enough, same_bucket,
+    },
     tcp_truth::quantile,
     workload::Names,
 };
@@ -48,12 +50,12 @@ fn network_and_peer_are_told_apart_behind_a_link() {
             let peer = Row::outbound(server.address);
             enough(peer.count(&scrape, RESPONSE), QUESTIONS)?;
             peer.histogram_agrees(&scrape, RESPONSE, &waited, QUESTIONS / 100)?;
-            peer.quantiles_agree(&scrape, RESPONSE, &waited)?;
-            peer.quantiles_agree(&scrape, PEER_TIME, &served)?;
+            peer.quantiles_agree(&scrape, RESPONSE, &waited, &COMPARED)?;
+            peer.quantiles_agree(&scrape, PEER_TIME, &served, &COMPARED)?;
             let client = Row::inbound(server.address);
             enough(client.count(&scrape, RESPONSE), QUESTIONS)?;
             client.histogram_agrees(&scrape, RESPONSE, &served, QUESTIONS / 100)?;
-            client.quantiles_agree(&scrape, RESPONSE, &served)?;
+            client.quantiles_agree(&scrape, RESPONSE, &served, &COMPARED)?;
             let listener = Row::listener(server.address);
             enough(listener.count(&scrape, SERVE), QUESTIONS)?;
             listener.histogram_agrees(&scrape, SERVE, &served, QUESTIONS / 100)?;
@@ -99,7 +101,7 @@ fn waiting_and_serving_are_told_apart() {
         for row in [Row::outbound(server.address), Row::inbound(server.address)] {
             enough(row.count(&scrape, RESPONSE), QUESTIONS)?;
             row.histogram_agrees(&scrape, RESPONSE, &waited, QUESTIONS / 100)?;
-            row.quantiles_agree(&scrape, RESPONSE, &waited)?;
+            row.quantiles_agree(&scrape, RESPONSE, &waited, &COMPARED)?;
         }
         let listener = Row::listener(server.address);
         enough(listener.count(&scrape, SERVE), QUESTIONS)?;

@@ -36,15 +36,15 @@ pub fn retention(text: &str) -> Result<Duration, String> {
 /// Share of a core: `1%` or `0.01`, up to a whole one.
 pub fn share_of_core(text: &str) -> Result<f64, String> {
     const CURE: &str = "give a share of a core up to 100%, such as 1% or 0.01";
-    let (number, scale) = match text.strip_suffix('%') {
-        Some(number) => (number, 0.01),
+    let (number, whole) = match text.strip_suffix('%') {
+        Some(number) => (number, 100.0),
         None => (text, 1.0),
     };
     // Names of numbers, such as inf, are none to people.
     let plain = number
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let share = number.parse::<f64>().map(|number| number * scale);
+    let share = number.parse::<f64>().map(|number| number / whole);
     match share {
         Ok(share) if plain && share > 0.0 && share <= 1.0 => Ok(share),
         _ => Err(CURE.into()),
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(share_of_core("0.01"), Ok(0.01));
         assert_eq!(share_of_core("1%"), Ok(0.01));
         assert_eq!(share_of_core("100%"), share_of_core("1"));
-        assert!(share_of_core("0.0001%").is_ok_and(|share| share < 2e-6));
+        assert_eq!(share_of_core("0.0001%"), Ok(0.000_001));
         for nonsense in ["", "%", "0", "-1%", "2", "200%", "1 %", "inf", "nan", "one"] {
             let refused = share_of_core(nonsense);
             assert!(

@@ -3,6 +3,7 @@
 
 pub mod cgroup;
 pub mod connect;
+mod counts;
 pub mod disk;
 pub mod dns;
 pub mod filesystem;

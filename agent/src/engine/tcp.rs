@@ -84,7 +84,7 @@ impl TcpStage {
         let places = source.places(&options.networks);
         let (ack, no_ack) = match options.rtt_source {
             RttSource::Walk => (None, None),
-            RttSource::Ack => match known(&places).and_then(|()| source.histograms()) {
+            RttSource::Ack => match source.histograms() {
                 Ok(ack) => (Some(Box::new(ack)), None),
                 Err(why) => {
                     options.ebpf.announce("tcp_rtt", &why);
@@ -132,8 +132,10 @@ impl TcpStage {
     /// # Errors
     /// Why there are none, in one line.
     pub fn turns(&mut self) -> Result<Turns, String> {
-        known(&self.places)?;
-        self.source.turns()
+        match (&self.source, &self.degraded) {
+            (Source::Diag(_), Some(why)) => Err(why.clone()),
+            _ => self.source.turns(),
+        }
     }
 
     /// Takes over connections that ended since the last call; `owners` knows whose they were.
@@ -350,9 +352,4 @@ impl TcpStage {
             ..Scope::default()
         }
     }
-}
-
-/// Whether programs can tell groups of connections apart.
-fn known(places: &Result<Places, String>) -> Result<(), String> {
-    places.as_ref().map(drop).map_err(String::clone)
 }

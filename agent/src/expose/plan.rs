@@ -300,8 +300,9 @@ mod tests {
         let by_default = full(0, 0, false);
         assert!(by_default > 20_000, "{by_default} series");
         let with_all = full(BUDGETS.askers, BUDGETS.disk_processes, true);
+        // A host has more sources, programs and maps to tell of than the fixture.
         assert!(
-            with_all <= 25_000,
+            with_all <= 25_000 - 350,
             "{by_default}, {with_all} with all that can be asked for"
         );
     }

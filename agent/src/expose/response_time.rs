@@ -41,15 +41,19 @@ pub(super) fn answer(
     };
     let status = &snapshot.own.response_time;
     if let ResponseState::Detached(Detached::Unsupported(why)) = &status.state {
-        return unavailable(why);
+        return unavailable(&format!("no times to first byte: {why}"));
     }
     request.ask_for(time);
-    let done = match (time.is_zero(), status.mode) {
+    let mut done = match (time.is_zero(), status.mode) {
         (true, ResponseMode::Off) => "no longer watched, unless top looks at it".to_owned(),
         (false, ResponseMode::Off) => format!("watched for {} s from now on", time.as_secs_f64()),
         (_, ResponseMode::On) => "watched always (--response-time on)".to_owned(),
         (_, ResponseMode::Auto) => "watched always (--response-time auto)".to_owned(),
     };
+    if let ResponseState::Detached(Detached::TooExpensive { retry_in }) = status.state {
+        let seconds = retry_in.as_secs();
+        done += &format!("; now at rest for {seconds} s, as it cost more than --response-budget");
+    }
     plain(StatusCode::OK, format!("{done}\n"))
 }
 

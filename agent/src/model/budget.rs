@@ -5,15 +5,15 @@
 /// Listeners.
 pub const LISTENERS: usize = 80;
 /// Peers whose times to first byte are told, per direction.
-pub const RESPONSES: usize = 30;
+pub const RESPONSES: usize = 20;
 /// Listeners whose waiting and serving is told: two histograms each.
-pub const LISTENER_TURNS: usize = 20;
+pub const LISTENER_TURNS: usize = 12;
 /// Lives of connections, per direction: two histograms each make them the dearest.
-pub const SERVICES: usize = 20;
+pub const SERVICES: usize = 22;
 /// Failed attempts to connect.
 pub const FAILURES: usize = 200;
 /// Refused ports.
-pub const REFUSED: usize = 100;
+pub const REFUSED: usize = 60;
 /// Pools of peers.
 pub const UPSTREAMS: usize = 40;
 /// Pairs of ends whose local ports are counted.
@@ -23,9 +23,9 @@ pub const SWAPPERS: usize = 40;
 /// Filesystems.
 pub const FILESYSTEMS: usize = 32;
 /// Disks: up to eight histograms each.
-pub const DISKS: usize = 8;
+pub const DISKS: usize = 10;
 /// Services at disks.
-pub const DISK_SERVICES: usize = 12;
+pub const DISK_SERVICES: usize = 10;
 /// Groups of processes that wait for disks.
 pub const DISK_PROCESSES: usize = 10;
 /// Who asks which resolver.

@@ -7,7 +7,7 @@ use crate::model::{
 };
 
 use super::{
-    answers::{self, P95},
+    answers::{self, MANY, P95},
     columns::{
         View,
         filesystem::{NEARLY_FULL, SOON},
@@ -112,6 +112,9 @@ fn slow_peers(snapshot: &Snapshot) -> Vec<String> {
         let Remote::Ip(ip) = remote else {
             return None;
         };
+        if answer.excluded_ratio()? > MANY {
+            return None;
+        }
         let stack = answer.stack(P95)?;
         let what = match blamed(&stack)? {
             Part::Network => "slow network",
@@ -319,7 +322,7 @@ mod tests {
             slow(&all),
             [
                 "slow network: [fd00:1234:5678:9abc:def0:1111:2222:3333]:443 382ms (+1) [2]",
-                "slow to read: gunicorn *:8080 370ms [4]",
+                "slow to read: gunicorn *:8080 368ms (+1) [4]",
             ]
         );
         // The other peer, alone: its own time is most of what is waited for.
@@ -336,6 +339,10 @@ mod tests {
             shared.responses[0].peer_quantiles = Some([peer; 5]);
             slow(&shared)
         };
+        let mut few = one.clone();
+        few.listener_turns.clear();
+        few.responses[0].excluded = [0, 99, 0, 0, 0];
+        assert!(slow(&few).is_empty(), "few of its turns can be timed");
         assert!(shared(0.5, 0.25).is_empty());
         assert!(shared(0.09, 0.09).is_empty());
         assert_eq!(shared(0.11, 0.09).len(), 1);

@@ -6,7 +6,7 @@ use hostlens_ebpf::wire::Direction;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::model::{
-    ListenerKey, ListenerTurnRow, PeerKey, QUANTILES, ResponseRow, ResponseState, Snapshot,
+    ListenerKey, ListenerTurnRow, PeerKey, PeerRow, QUANTILES, ResponseRow, ResponseState, Snapshot,
 };
 
 use super::{
@@ -21,12 +21,15 @@ pub const P50: usize = 0;
 /// See [`P50`].
 pub const P95: usize = 2;
 
+/// Where a larger share of turns is left out, the rest does not speak for the group.
+pub const MANY: f64 = 0.5;
+
 /// The answers of a group of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
     /// `None`: none was seen.
     pub row: Option<&'a ResponseRow>,
-    /// Round-trip times of the same connections.
+    /// The way there and back of the same connections, see [`way`].
     network: Option<Quantiles>,
     /// They are watched, or were within the last minute.
     pub watched: bool,
@@ -37,10 +40,22 @@ pub struct Answer<'a> {
 pub struct Turns<'a> {
     /// `None`: none was seen.
     pub row: Option<&'a ListenerTurnRow>,
-    /// Round-trip times of its clients.
+    /// The way to its clients and back, see [`way`].
     pub network: Option<Quantiles>,
     /// They are watched, or were within the last minute.
     pub watched: bool,
+}
+
+/// The longest that kernels keep an acknowledgement back for an answer to go with it, usually.
+const HELD_BACK: f64 = 0.040;
+
+/// Round-trip times of a group without what the other end kept acknowledgements back for: at least
+/// the shortest of its connections, and of a longer one what that cannot explain. `None` while the
+/// shortest is not known.
+fn way(peer: &PeerRow) -> Option<Quantiles> {
+    let shortest = peer.min_rtt_ns? as f64 / 1e9;
+    let quantiles = peer.rtt_quantiles?;
+    Some(quantiles.map(|rtt| shortest.max(rtt - HELD_BACK)))
 }
 
 fn pick(quantiles: Option<Quantiles>, at: usize) -> Option<f64> {
@@ -78,10 +93,17 @@ impl Answer<'_> {
     pub fn excluded(&self) -> Option<u64> {
         self.row.map(|row| row.excluded.iter().sum())
     }
+
+    /// Share of turns left out, 0 to 1; `None` without any turn.
+    pub fn excluded_ratio(&self) -> Option<f64> {
+        let excluded = self.excluded()?;
+        let all = excluded + self.row?.response.count();
+        (all > 0).then(|| excluded as f64 / all as f64)
+    }
 }
 
 impl Turns<'_> {
-    /// Round-trip times of its clients.
+    /// The way to its clients and back.
     pub fn way(&self, at: usize) -> Option<f64> {
         pick(self.network, at)
     }
@@ -132,7 +154,7 @@ pub fn peers(snapshot: &Snapshot) -> Vec<Item<'_>> {
         let same = !matches!(peer.key, PeerKey::Folded(_));
         let answer = Answer {
             row,
-            network: peer.rtt_quantiles.filter(|_| same),
+            network: way(peer).filter(|_| same),
             watched,
         };
         items.push(Item::Peer(peer, answer));
@@ -202,7 +224,7 @@ fn networks(snapshot: &Snapshot) -> FxHashMap<(IpAddr, u16), Quantiles> {
         else {
             continue;
         };
-        if let Some(quantiles) = peer.rtt_quantiles {
+        if let Some(quantiles) = way(peer) {
             let mixture = mixtures.entry((listen_ip, listen_port)).or_default();
             mixture.add(quantiles, peer.rtt.count().max(1));
         }

@@ -40,10 +40,14 @@ impl Cure {
     }
 }
 
+/// Told by a line of its own, to those who ask.
+const TOLD: &str = "response_time";
+
 /// One line about what the sources cannot tell; `None` if all are at their best and everything is
 /// in reach.
 pub fn notice(own: &OwnStats, cure: Cure) -> Option<String> {
     let degraded = own.sources.iter();
+    let degraded = degraded.filter(|source| source.signal != TOLD);
     let degraded = degraded.filter_map(|source| Some((source, source.degraded.as_deref()?)));
     let degraded: Vec<(&SourceStatus, &str)> = degraded.collect();
     let absent = degraded.iter().copied();
@@ -152,6 +156,15 @@ mod tests {
     fn silent_when_nothing_is_missing() {
         let own = own(vec![source("tcp_live", "bpf_iter_tcp", None)]);
         assert_eq!(notice(&own, Cure::Capabilities), None);
+    }
+
+    #[test]
+    fn times_to_first_byte_have_a_line_of_their_own() {
+        let own = own(vec![
+            source("tcp_live", "bpf_iter_tcp", None),
+            source("response_time", "bpf", Some("not watched")),
+        ]);
+        assert_eq!(notice(&own, Cure::Root), None);
     }
 
     #[test]

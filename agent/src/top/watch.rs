@@ -43,10 +43,20 @@ pub fn line(snapshot: &Snapshot, asked: bool) -> Option<String> {
         }
         ResponseState::Detached(Detached::NotWanted) => return None,
         ResponseState::Detached(Detached::TooExpensive { retry_in }) => {
-            let cost = status.cost_cores.map_or("it costs more".into(), cores);
-            let budget = status.budget_cores.map_or("its budget".into(), share);
+            let cost = status.cost_cores.map_or("too expensive".into(), cores);
+            let budget = status.budget_cores.map(|cores| cores * 100.0);
+            // As it was given: a budget may be far smaller than what is told of a cost.
+            let budget = budget.map(|percent| format!(" (budget {} %)", given(percent)));
             let next = human::format(retry_in.as_secs_f64(), Unit::Span);
-            format!("response times: off, {cost} is above {budget}; next try in {next}")
+            format!(
+                "response times: off, {cost}{}, next try in {next}",
+                budget.unwrap_or_default()
+            )
+        }
+        ResponseState::Detached(Detached::Unsupported(_))
+            if !asked && status.mode == ResponseMode::Off =>
+        {
+            return None;
         }
         ResponseState::Detached(Detached::Unsupported(why)) => {
             return Some(format!("response times: not to be had: {}", plain(why)));
@@ -84,7 +94,16 @@ fn cores(cost: f64) -> String {
 }
 
 fn share(cost: f64) -> String {
+    if cost > 0.0 && cost < 0.000_1 {
+        return "less than 0.01 %".into();
+    }
     format!("{} %", human::format(cost * 100.0, Unit::Percent))
+}
+
+/// At most six decimals, none for nothing.
+fn given(percent: f64) -> String {
+    let text = format!("{percent:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn plain(why: &str) -> String {
@@ -132,11 +151,15 @@ mod tests {
         let retry_in = Duration::from_secs(90);
         assert_eq!(
             line(&detached(Detached::TooExpensive { retry_in }), true).as_deref(),
-            Some("response times: off, 1.4 % of a core is above 1.0 %; next try in 1m30s")
+            Some("response times: off, 1.4 % of a core (budget 1 %), next try in 1m30s")
         );
         let why = Detached::Unsupported("tcp_probe cannot be\nattached".into());
+        let mut unsupported = detached(why);
+        assert_eq!(line(&unsupported, false), None, "nobody asked");
+        assert!(line(&unsupported, true).is_some());
+        unsupported.own.response_time.mode = ResponseMode::Auto;
         assert_eq!(
-            line(&detached(why), false).as_deref(),
+            line(&unsupported, false).as_deref(),
             Some("response times: not to be had: tcp_probe cannot be attached")
         );
         let mut on = snapshot(ResponseState::Attached);

@@ -80,8 +80,9 @@ impl tcp::Sockets for Maps {
 
     #[inline(always)]
     fn forget(&self, sk: *const u8) {
-        // Absent is as good as removed.
+        // Absent is as good as removed. Turns too: what follows them may not run now.
         let _ = SOCKETS.remove(sk as u64);
+        let _ = TURNS.remove(sk as u64);
     }
 }
 

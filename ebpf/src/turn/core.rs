@@ -1,90 +1,36 @@
 //! The state machine.
 
 use super::{
-    burst::{BULK, Burst},
-    doubt::{self, Doubt},
+    burst::Burst,
+    doubt::Doubt,
+    event::{Nanos, Outcome, Segment, Socket},
     network,
+    owed::Owed,
 };
 use crate::wire::Excluded;
 
 /// Nothing is known of the connection's past: a question may be open.
-const UNKNOWN: u8 = 0;
+pub(super) const UNKNOWN: u8 = 0;
 /// Both sides have been silent so far.
-const IDLE: u8 = 1;
+pub(super) const IDLE: u8 = 1;
 /// A question is open.
-const ASKING: u8 = 2;
+pub(super) const ASKING: u8 = 2;
 /// It was answered.
-const ANSWERING: u8 = 3;
+pub(super) const ANSWERING: u8 = 3;
 
 /// Bits of [`Turn::marks`]: something says that this turn overlaps another.
-const OVERLAP: u8 = 1;
+pub(super) const OVERLAP: u8 = 1;
 /// Part of the question arrived out of order.
-const HOLE: u8 = 1 << 1;
+pub(super) const HOLE: u8 = 1 << 1;
 /// Part of the answer arrived out of order, before its first byte.
-const EARLY: u8 = 1 << 2;
+pub(super) const EARLY: u8 = 1 << 2;
+/// Answers to earlier questions were still owed when this one began.
+pub(super) const OWED: u8 = 1 << 3;
+/// Reads of this connection are seen, now and for all turns: those of MPTCP's subflows are not.
+pub(super) const READS: u8 = 1 << 4;
 
 /// Stamps of first bytes are cut to µs.
 const CUT_NS: u64 = 999;
-
-/// What the socket says at an event.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Socket {
-    /// `snd_nxt`.
-    pub snd_nxt: u32,
-    /// `snd_una`, before the segment is processed.
-    pub snd_una: u32,
-    /// `rcv_nxt`, likewise.
-    pub rcv_nxt: u32,
-    /// `data_segs_out`.
-    pub segs_out: u32,
-    /// Lower half of `bytes_retrans`.
-    pub retransmitted: u32,
-    /// `rtt_min`, µs; `u32::MAX`: none.
-    pub rtt_min_us: u32,
-    /// `tcp_wstamp_ns`: when the last segment was sent.
-    pub last_sent_ns: u64,
-    /// `first_tx_mstamp`, as ns: when the first segment of the flight was sent.
-    pub first_sent_ns: u64,
-}
-
-/// A segment that has arrived.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Segment {
-    /// First sequence number.
-    pub seq: u32,
-    /// The one after its last byte; a FIN is none.
-    pub end: u32,
-    /// First sequence number of ours its sender had not seen.
-    pub ack: u32,
-    /// When it arrived.
-    pub at_ns: u64,
-}
-
-/// What an event decided.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// A turn: from the question's last byte to the answer's first, ns.
-    pub response_ns: Option<u64>,
-    /// With that, outbound: the part the peer took itself; inbound: from arrival to read, ns.
-    pub first_ns: Option<u64>,
-    /// With that, inbound: from read to the answer's first byte, ns.
-    pub second_ns: Option<u64>,
-    /// A turn left out.
-    pub excluded: Option<Excluded>,
-}
-
-impl Outcome {
-    /// This, or the other if this is none: an event decides one turn at most.
-    #[inline(always)]
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        if self.response_ns.is_some() || self.excluded.is_some() {
-            self
-        } else {
-            other
-        }
-    }
-}
 
 /// One connection. All zero is none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,29 +41,31 @@ pub struct Turn {
     /// When the last byte of an answer passed.
     pub(super) answered_ns: u64,
     /// Of an open question. Inbound: when it was read; outbound: when it was acknowledged without
-    /// an answer. 0: not.
+    /// an answer. Of an answer that arrived: when it was read. 0: not.
     pub(super) noted_ns: u64,
     /// Longest pause between bursts of the last answer; of all that make it one of pushes.
     pub(super) longest_ns: u64,
     /// `snd_nxt` at the last event.
     snd_nxt: u32,
+    /// `data_segs_out` at the last event.
     segs_out: u32,
     /// After the last byte seen to arrive.
     rcv_end: u32,
     /// First sequence number of what arrived last.
     last_seq: u32,
     /// Bytes of the burst that passed last, of the side that spoke last.
-    burst: u32,
+    pub(super) burst: u32,
     /// `bytes_retrans` before the question.
-    retransmitted: u32,
+    pub(super) retransmitted: u32,
     /// Shortest round trip known, µs.
     pub(super) floor_us: u32,
+    pub(super) owed: Owed,
     pub(super) doubt: Doubt,
-    phase: u8,
+    pub(super) phase: u8,
     inbound: u8,
-    marks: u8,
+    pub(super) marks: u8,
     /// Bursts of the answer, as far as they matter.
-    bursts: u8,
+    pub(super) bursts: u8,
 }
 
 /// Whether one sequence number comes after another.
@@ -143,7 +91,11 @@ impl Turn {
         self.noted_ns = 0;
         self.longest_ns = 0;
         self.snd_nxt = socket.snd_nxt.wrapping_sub(sent_before.unwrap_or(0));
-        self.segs_out = socket.segs_out;
+        self.segs_out = if sent_before.is_some() {
+            0
+        } else {
+            socket.segs_out
+        };
         self.rcv_end = socket.rcv_nxt;
         self.last_seq = 0;
         self.burst = 0;
@@ -157,6 +109,7 @@ impl Turn {
         } else {
             handshake_us
         };
+        self.owed = Owed::default();
         self.doubt = Doubt::default();
         self.phase = if sent_before.is_some() { IDLE } else { UNKNOWN };
         self.inbound = u8::from(inbound);
@@ -189,7 +142,8 @@ impl Turn {
         if socket.rtt_min_us < self.floor_us {
             self.floor_us = socket.rtt_min_us;
         }
-        if after(socket.rcv_nxt, self.rcv_end) {
+        // A FIN takes one number.
+        if after(socket.rcv_nxt, self.rcv_end.wrapping_add(1)) {
             // Something arrived that we were not shown.
             self.rcv_end = socket.rcv_nxt;
             if self.phase == ASKING {
@@ -199,9 +153,6 @@ impl Turn {
         }
         let before = self.snd_nxt;
         if !after(socket.snd_nxt, before) {
-            if self.phase != ASKING {
-                self.retransmitted = socket.retransmitted;
-            }
             return outcome;
         }
         self.snd_nxt = socket.snd_nxt;
@@ -229,15 +180,19 @@ impl Turn {
             return outcome;
         }
         let first_ns = burst.first_ns;
+        if known && self.unread_at(first_ns) {
+            self.overlap(0);
+        }
+        // What of it was pushed counts against this turn already.
+        self.answer(burst);
         outcome.excluded = self.verdict((!known).then_some(Excluded::Stamp));
         if outcome.excluded.is_none() {
-            outcome.response_ns = Some(first_ns.saturating_sub(self.asked_ns));
+            outcome.response_ns = Nanos::new(first_ns.saturating_sub(self.asked_ns));
             if self.noted_ns != 0 && self.noted_ns <= first_ns + CUT_NS {
-                outcome.first_ns = Some(self.noted_ns.saturating_sub(self.asked_ns));
-                outcome.second_ns = Some(first_ns.saturating_sub(self.noted_ns));
+                outcome.first_ns = Nanos::new(self.noted_ns.saturating_sub(self.asked_ns));
+                outcome.second_ns = Nanos::new(first_ns.saturating_sub(self.noted_ns));
             }
         }
-        self.answer(burst);
         outcome
     }
 
@@ -277,13 +232,14 @@ impl Turn {
                     self.marks |= HOLE;
                 }
                 if !heard_all {
-                    self.overlap();
+                    self.overlap(0);
                 }
             }
             return outcome;
         }
         if self.phase != ASKING {
             self.speak(burst);
+            self.await_read(segment);
             return outcome;
         }
         if !in_order {
@@ -294,14 +250,14 @@ impl Turn {
             return outcome;
         }
         if !heard_all {
-            self.overlap();
+            self.overlap(0);
         }
         let again = self.retransmitted != socket.retransmitted;
         self.retransmitted = socket.retransmitted;
         outcome.excluded = self.verdict(again.then_some(Excluded::Retransmit));
         if outcome.excluded.is_none() {
             let response_ns = now.saturating_sub(self.asked_ns);
-            outcome.response_ns = Some(response_ns);
+            outcome.response_ns = Nanos::new(response_ns);
             let spoke_ns = if self.marks & EARLY == 0 {
                 response_ns
             } else {
@@ -310,6 +266,7 @@ impl Turn {
             outcome.first_ns = network::peer_ns(self, spoke_ns);
         }
         self.answer(burst);
+        self.await_read(segment);
         outcome
     }
 
@@ -318,13 +275,29 @@ impl Turn {
     pub fn read(&mut self, copied_seq: u32, now: u64) {
         if self.noted_ns == 0 && after(copied_seq, self.last_seq) {
             self.noted_ns = now;
+            self.marks |= READS;
         }
     }
 
     /// Whether a read matters.
     #[inline(always)]
     pub fn awaits_read(&self) -> bool {
-        self.inbound == 1 && self.phase == ASKING && self.noted_ns == 0
+        let hearing = if self.inbound == 1 { ASKING } else { ANSWERING };
+        self.phase == hearing && self.noted_ns == 0
+    }
+
+    /// A part of the answer has arrived and is not read yet.
+    #[inline(always)]
+    fn await_read(&mut self, segment: &Segment) {
+        self.last_seq = segment.seq;
+        self.noted_ns = 0;
+    }
+
+    /// Whether what arrived last was not read yet at that time. Who speaks before that does not
+    /// speak of it: another turn is under way.
+    #[inline(always)]
+    pub(super) fn unread_at(&self, ns: u64) -> bool {
+        self.marks & READS != 0 && (self.noted_ns == 0 || self.noted_ns > ns + CUT_NS)
     }
 
     /// The connection is no longer whole; after [`Turn::sent`].
@@ -336,115 +309,5 @@ impl Turn {
             excluded: open.then_some(Excluded::Closed),
             ..Outcome::default()
         }
-    }
-
-    /// Part of a question passes.
-    #[inline(always)]
-    fn ask(&mut self, burst: Burst, retransmitted: u32) {
-        let pause = doubt::pause_ns(self.floor_us);
-        if self.phase == UNKNOWN {
-            return;
-        }
-        let again = retransmitted != self.retransmitted;
-        if self.phase == ASKING {
-            let gap = burst.first_ns.saturating_sub(self.asked_ns);
-            if gap < pause {
-                self.burst = self.burst.saturating_add(burst.bytes);
-            } else {
-                if self.burst < BULK && self.marks & HOLE == 0 && !again {
-                    self.overlap();
-                }
-                self.burst = burst.bytes;
-            }
-        } else {
-            let silence = burst.first_ns.saturating_sub(self.answered_ns);
-            self.doubt.silence(silence, self.longest_ns);
-            self.phase = ASKING;
-            self.marks = 0;
-            self.burst = burst.bytes;
-        }
-        let parts = burst.parts(pause);
-        if !again && parts > 1 {
-            self.overlap();
-            if parts > 2 {
-                self.overlap();
-            }
-        }
-        self.noted_ns = 0;
-        self.asked_ns = burst.last_ns;
-    }
-
-    /// The first part of an answer passes.
-    #[inline(always)]
-    fn answer(&mut self, burst: Burst) {
-        self.phase = ANSWERING;
-        self.bursts = 1;
-        if !self.doubt.is_push() {
-            self.longest_ns = 0;
-        }
-        self.burst = burst.bytes;
-        self.answered_ns = burst.last_ns;
-    }
-
-    /// The answering side speaks, and no question is open.
-    #[inline(always)]
-    fn speak(&mut self, burst: Burst) {
-        if self.phase != ANSWERING {
-            self.answer(burst);
-            return;
-        }
-        let gap = burst.first_ns.saturating_sub(self.answered_ns);
-        self.answered_ns = burst.last_ns;
-        if gap < doubt::pause_ns(self.floor_us) {
-            self.parts(burst, 0);
-            self.burst = self.burst.saturating_add(burst.bytes);
-            return;
-        }
-        if self.burst < BULK {
-            self.parts(burst, 1);
-        }
-        self.burst = burst.bytes;
-        if gap > self.longest_ns {
-            self.longest_ns = gap;
-        }
-    }
-
-    /// Counts bursts of the answering side: `new` is 0 if the first only goes on with the last.
-    #[inline(always)]
-    fn parts(&mut self, burst: Burst, new: u8) {
-        let parts = burst.parts(doubt::pause_ns(self.floor_us));
-        if parts > 1 {
-            let span = burst.last_ns.saturating_sub(burst.first_ns);
-            self.longest_ns = self.longest_ns.max(span);
-        }
-        if self.bursts < doubt::PUSHES {
-            self.bursts += parts - 1 + new;
-            if self.bursts >= doubt::PUSHES {
-                self.doubt.arise(Excluded::Push);
-            }
-        }
-    }
-
-    /// Something says that the question overlaps another turn; counts once per turn.
-    #[inline(always)]
-    fn overlap(&mut self) {
-        if self.marks & OVERLAP == 0 {
-            self.marks |= OVERLAP;
-            self.doubt.arise(Excluded::Overlap);
-        } else {
-            self.doubt.worst();
-        }
-    }
-
-    /// Why the turn that ends now is left out; `None` if it is not.
-    #[inline(always)]
-    fn verdict(&mut self, flaw: Option<Excluded>) -> Option<Excluded> {
-        if self.marks & OVERLAP != 0 {
-            return Some(Excluded::Overlap);
-        }
-        if flaw.is_some() {
-            return flaw;
-        }
-        self.doubt.ended()
     }
 }

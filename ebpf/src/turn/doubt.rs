@@ -59,13 +59,6 @@ impl Doubt {
         self.reason = reason as u16;
     }
 
-    /// Another sign in the same turn.
-    #[inline(always)]
-    pub(super) fn worst(&mut self) {
-        self.level = MOST;
-        self.needed = MOST;
-    }
-
     /// A question follows a silence.
     #[inline(always)]
     pub(super) fn silence(&mut self, silence_ns: u64, longest_ns: u64) {

@@ -6,18 +6,18 @@
 //! network of this very turn, unless it was delayed. One that came with the answer says that the
 //! answer took no longer than such delays: what is beyond them was the network.
 
-use super::core::Turn;
+use super::{core::Turn, event::Nanos};
 
 /// Delays of acknowledgements: 40 ms on most systems, 200 ms on others, with timers' slack.
 const DELAYED_NS: [(u64, u64); 2] = [(35_000_000, 60_000_000), (195_000_000, 215_000_000)];
 /// Least delay of an acknowledgement that waits for an answer (`TCP_DELACK_MIN`).
 const HELD_NS: u64 = 40_000_000;
 
-/// The part of a response that the peer took, ns; `None` if no round trip is known.
+/// The part of a response that the peer took; none if no round trip is known.
 #[inline(always)]
-pub(super) fn peer_ns(turn: &Turn, response_ns: u64) -> Option<u64> {
+pub(super) fn peer_ns(turn: &Turn, response_ns: u64) -> Nanos {
     if turn.floor_us == u32::MAX {
-        return None;
+        return Nanos::NONE;
     }
     let floor = turn.floor_us as u64 * 1_000;
     let network = if turn.noted_ns == 0 {
@@ -29,5 +29,5 @@ pub(super) fn peer_ns(turn: &Turn, response_ns: u64) -> Option<u64> {
             || (over >= DELAYED_NS[1].0 && over <= DELAYED_NS[1].1);
         if delayed { floor } else { acked }
     };
-    Some(response_ns.saturating_sub(network))
+    Nanos::new(response_ns.saturating_sub(network))
 }

@@ -14,7 +14,7 @@ pub struct Redis {
     address: SocketAddr,
 }
 
-/// What redis-benchmark says of its requests, seconds.
+/// What redis-benchmark says of its requests, or the server of its calls, seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Report {
     /// Average.
@@ -31,6 +31,12 @@ impl Redis {
         Self::run(namespace, address, "")
     }
 
+    /// Listens there and, for who follows it, on another address, same port.
+    pub fn followed(namespace: &Netns, address: SocketAddr, other: SocketAddr) -> Self {
+        let options = format!("--bind {} {}", address.ip(), other.ip());
+        Self::run(namespace, address, &options)
+    }
+
     /// Listens there, and follows what is written to another.
     pub fn replica(namespace: &Netns, address: SocketAddr, main: SocketAddr) -> Self {
         let options = format!("--replicaof {} {}", main.ip(), main.port());
@@ -42,7 +48,7 @@ impl Redis {
         home.write(
             "redis.conf",
             "save \"\"\nappendonly no\nprotected-mode no\nenable-debug-command local\n\
-             repl-diskless-sync-delay 0\n",
+             repl-diskless-sync-delay 0\nlatency-tracking-info-percentiles 50 95\n",
         );
         let place = format!("--bind {} --port {}", address.ip(), address.port());
         let daemon = Daemon::start(
@@ -77,12 +83,12 @@ impl Redis {
         report(&text).unwrap_or_else(|| panic!("redis-benchmark printed {text}"))
     }
 
-    /// Calls of a command so far and the seconds they took, by the server's own books.
+    /// How long calls of a command took so far, by the server's own books, and how many they were.
     ///
     /// # Panics
     /// When it was never called.
-    pub fn calls(&self, command: &str) -> (f64, f64) {
-        let text = self.ask("info commandstats");
+    pub fn calls(&self, command: &str) -> (Report, f64) {
+        let text = self.ask("info everything");
         books(&text, command).unwrap_or_else(|| panic!("no {command} in {text}"))
     }
 }
@@ -106,15 +112,21 @@ fn report(text: &str) -> Option<Report> {
     })
 }
 
-/// Reads `cmdstat_NAME:calls=N,usec=N,…`.
-fn books(text: &str, command: &str) -> Option<(f64, f64)> {
-    let name = format!("cmdstat_{command}:");
-    let line = text.lines().find_map(|line| line.strip_prefix(&name))?;
-    let field = |key: &str| {
-        let mut pairs = line.split(',').filter_map(|pair| pair.split_once('='));
+/// Reads `cmdstat_NAME:calls=N,usec=N,…` and `latency_percentiles_usec_NAME:p50=N,p95=N`.
+fn books(text: &str, command: &str) -> Option<(Report, f64)> {
+    let field = |line: &str, key: &str| {
+        let name = format!("{line}_{command}:");
+        let fields = text.lines().find_map(|line| line.strip_prefix(&name))?;
+        let mut pairs = fields.split(',').filter_map(|pair| pair.split_once('='));
         pairs.find(|pair| pair.0 == key)?.1.parse::<f64>().ok()
     };
-    Some((field("calls")?, field("usec")? / 1e6))
+    let calls = field("cmdstat", "calls")?;
+    let report = Report {
+        mean: field("cmdstat", "usec")? / calls / 1e6,
+        p50: field("latency_percentiles_usec", "p50")? / 1e6,
+        p95: field("latency_percentiles_usec", "p95")? / 1e6,
+    };
+    Some((report, calls))
 }
 
 #[cfg(test)]
@@ -133,9 +145,14 @@ mod tests {
         );
         assert!(near(read.p95, 0.010_231), "{read:?}");
         assert_eq!(report("\"test\",\"rps\"\n"), None);
-        let stats =
-            "# Commandstats\r\ncmdstat_debug:calls=620,usec=1726836,usec_per_call=2785.22\r\n";
-        assert_eq!(books(stats, "debug"), Some((620.0, 1.726_836)));
+        let stats = "# Commandstats\r\ncmdstat_debug:calls=600,usec=1500000,usec_per_call=2500\r\n\
+            latency_percentiles_usec_debug:p50=2000.5,p95=4000\r\n";
+        let (read, calls) = books(stats, "debug").unwrap();
+        assert!(near(read.mean, 0.002_5) && calls == 600.0, "{read:?}");
+        assert!(
+            near(read.p50, 0.002_000_5) && near(read.p95, 0.004),
+            "{read:?}"
+        );
         assert_eq!(books(stats, "get"), None);
     }
 }

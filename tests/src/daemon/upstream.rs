@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -16,6 +16,8 @@ use crate::netns::Netns;
 
 /// The part of the delay by which it varies, up and down.
 const SPREAD: f64 = 0.5;
+/// Threads that wait for connections: none is started while somebody waits for an answer.
+const THREADS: usize = 32;
 /// Steps of this part of the spread visit it evenly: what is left of the golden ratio.
 const STEP: f64 = 0.618_033_988_749_895;
 
@@ -26,7 +28,6 @@ pub struct Upstream {
     pub address: SocketAddr,
     listener: Arc<TcpListener>,
     books: Arc<Books>,
-    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -46,21 +47,20 @@ impl Upstream {
             served: AtomicUsize::new(0),
             times: Mutex::default(),
         });
-        let thread = thread::spawn({
+        for _ in 0..THREADS {
             let (listener, books) = (Arc::clone(&listener), Arc::clone(&books));
-            move || {
+            // It ends with the listener, or with the connection that it has then.
+            thread::spawn(move || {
                 while let Ok((stream, _)) = listener.accept() {
-                    let books = Arc::clone(&books);
-                    // It ends with its connection.
-                    thread::spawn(move || books.serve(stream));
+                    // A client that goes away is no news.
+                    let _ = books.answer_all(stream);
                 }
-            }
-        });
+            });
+        }
         Self {
             address: listener.local_addr().expect("own address"),
             listener,
             books,
-            thread: Some(thread),
         }
     }
 
@@ -72,21 +72,13 @@ impl Upstream {
 
 impl Drop for Upstream {
     fn drop(&mut self) {
-        // Wakes who waits for a connection.
+        // Wakes all who wait for a connection.
         // SAFETY: plain system call on a descriptor that `self` keeps open.
         unsafe { libc::shutdown(self.listener.as_raw_fd(), libc::SHUT_RDWR) };
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
 impl Books {
-    fn serve(&self, stream: TcpStream) {
-        // A client that goes away is no news.
-        let _ = self.answer_all(stream);
-    }
-
     fn answer_all(&self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream.try_clone()?);

@@ -38,8 +38,10 @@ const FAMILIES: [&str; 4] = [
 const TURNS: u32 = 150;
 /// The shortest answer takes so long; an emulated machine adds tenths of it.
 const SHORTEST: Duration = Duration::from_millis(10);
-/// Longest wait for the agent to watch, and for an answer of it.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// Longest wait for the agent to watch: an emulated machine takes long to verify its programs.
+const START: Duration = Duration::from_secs(120);
+/// Longest wait for an answer of it.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How often its figures are looked at, once a second, until all answers are in them.
 const LOOKS: u32 = 8;
 const QUESTION: [u8; 200] = [b'?'; 200];
@@ -147,7 +149,7 @@ impl Agent {
             .spawn()
             .map_err(|error| format!("/hostlens: {error}"))?;
         let agent = Self(child);
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + START;
         loop {
             let said = match get("/status") {
                 Ok(text) => state(&text),

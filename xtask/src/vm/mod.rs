@@ -25,8 +25,8 @@ use report::Report;
 const ALL: [&str; 5] = ["5.10", "6.1", "6.12", "6.18", kernel::NEWEST];
 /// The two ends.
 const QUICK: [&str; 2] = ["5.10", kernel::NEWEST];
-/// A machine needs some 10 s; emulation on a busy host may take a multiple.
-const LIMIT: Duration = Duration::from_secs(180);
+/// A machine needs some 30 s; emulation on a busy host may take a multiple.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Options.
 #[derive(clap::Args, Default)]

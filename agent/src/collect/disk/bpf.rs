@@ -10,10 +10,11 @@ use hostlens_ebpf::wire::{
 use super::{
     DiskSample,
     process::DiskProcesses,
-    slots::{KeyedSlots, SlotNames, swap, times},
+    slots::{KeyedSlots, SlotNames, times},
 };
 use crate::{
     clock::Moment,
+    collect::counts::swap,
     kernel::{Kernel, LoadedObject, objects},
     model::{MapFill, ProgramStatus},
 };

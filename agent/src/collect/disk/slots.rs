@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     clock::Moment,
+    collect::counts::counts as taken,
     kernel::{LoadedObject, SharedSlot, SharedSlots},
     model::SampleCounts,
 };
@@ -129,22 +130,11 @@ impl<K: Pod + Eq + Hash, S: SharedSlot> KeyedSlots<K, S> {
 
 /// Takes the times out of a slot.
 pub(super) fn times(counts: &[AtomicU32], sum_ns: &AtomicU64, max_us: &AtomicU32) -> SampleCounts {
-    let counts: Vec<(u16, u32)> = (0u16..)
-        .zip(counts.iter().map(swap))
-        .filter(|(_, count)| *count > 0)
-        .collect();
+    let counts = taken(counts);
     if counts.is_empty() {
         return SampleCounts::default();
     }
     // Sum and maximum of a request that is being added may come with the next one's.
     let max_us = max_us.swap(0, Relaxed);
     SampleCounts::of(counts, sum_ns.swap(0, Relaxed), u64::from(max_us) * 1_000)
-}
-
-/// Takes a count; one that is 0 is left alone.
-pub(super) fn swap(count: &AtomicU32) -> u32 {
-    match count.load(Relaxed) {
-        0 => 0,
-        _ => count.swap(0, Relaxed),
-    }
 }

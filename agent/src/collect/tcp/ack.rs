@@ -5,10 +5,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use hostlens_ebpf::wire::{Direction, RTT_FOLDED, RTT_GROUPS, RttSlot};
 
-use super::slots::{GroupSlots, SlotNames, counts, swap};
+use super::slots::{GroupSlots, SlotNames};
 use crate::{
     clock::Moment,
-    collect::RttSink,
+    collect::{
+        RttSink,
+        counts::{counts, swap},
+    },
     kernel::LoadedObject,
     model::{MapFill, SampleCounts},
 };

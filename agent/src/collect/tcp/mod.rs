@@ -38,6 +38,8 @@ mod observed;
 #[cfg(test)]
 mod owner_tests;
 #[cfg(test)]
+mod turn_duplex_tests;
+#[cfg(test)]
 mod turn_tests;
 #[cfg(test)]
 mod unread_tests;

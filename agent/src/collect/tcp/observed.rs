@@ -184,6 +184,22 @@ impl Observed {
         }
     }
 
+    /// Times no answers for now.
+    pub fn detach_turns(&mut self) {
+        match &mut self.programs {
+            Programs::Storage(source) => source.detach_turns(),
+            Programs::Hash(source) => source.detach_turns(),
+        }
+    }
+
+    /// Times them again.
+    pub fn attach_turns(&mut self) {
+        match &mut self.programs {
+            Programs::Storage(source) => source.attach_turns().unwrap(),
+            Programs::Hash(source) => source.attach_turns().unwrap(),
+        }
+    }
+
     /// Drains and polls until there is what is looked for.
     pub fn wait<T>(&mut self, what: &str, look: impl Fn(&Told) -> Option<T>) -> T {
         let start = Instant::now();

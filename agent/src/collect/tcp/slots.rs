@@ -3,10 +3,7 @@
 //! A group's slot is taken back in two steps, a cycle apart, as events under way may still add to
 //! it: what they added in between is still handed over under the group's key.
 
-use std::{
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use anyhow::Context as _;
 use aya::maps::{HashMap, MapData, Queue};
@@ -128,21 +125,5 @@ impl<S: SharedSlot + GroupSlot> GroupSlots<S> {
             used: held.count() as u64,
             capacity: self.names.groups as u64,
         }
-    }
-}
-
-/// Takes the counts of a histogram: slot and count of those that are not 0.
-pub(super) fn counts(counts: &[AtomicU32]) -> Vec<(u16, u32)> {
-    (0u16..)
-        .zip(counts.iter().map(swap))
-        .filter(|(_, count)| *count > 0)
-        .collect()
-}
-
-/// Takes a count; one that is 0 is left alone.
-pub(super) fn swap(count: &AtomicU32) -> u32 {
-    match count.load(Relaxed) {
-        0 => 0,
-        _ => count.swap(0, Relaxed),
     }
 }

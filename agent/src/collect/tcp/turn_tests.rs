@@ -10,7 +10,7 @@ use std::{
 
 use hostlens_ebpf::wire::{Direction, Excluded, ListenKey, RttKey, TurnGroup};
 
-use super::observed::with_each;
+use super::{observed::with_each, turns::Turns};
 use crate::collect::{TurnSamples, TurnSink};
 
 /// Turns by port of the listener: what its peers waited, what we waited for it, and what its
@@ -39,10 +39,10 @@ impl TurnSink for Answers {
 
 /// Samples of the first and second histogram, sums of both in ns, and those left out.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Sum {
-    counts: [u64; 2],
-    sums_ns: [u64; 2],
-    excluded: [u32; Excluded::COUNT],
+pub(super) struct Sum {
+    pub counts: [u64; 2],
+    pub sums_ns: [u64; 2],
+    pub excluded: [u32; Excluded::COUNT],
 }
 
 impl Answers {
@@ -60,7 +60,7 @@ impl Answers {
         sum
     }
 
-    fn response(&self, port: u16, direction: Direction) -> Sum {
+    pub fn response(&self, port: u16, direction: Direction) -> Sum {
         self.sum(self.responses.get(&(port, direction as u8)))
     }
 
@@ -114,32 +114,85 @@ fn is_near(measured_ns: u64, truth: Duration) -> bool {
     measured_ns.abs_diff(truth) < truth / 5 + u64::from(TURNS) * 300_000
 }
 
+/// Others work on this machine too: one undisturbed attempt of these will do.
+const ATTEMPTS: usize = 5;
+
 #[test]
 fn both_ends_tell_how_long_an_answer_took() {
     with_each(|observed| {
         let mut turns = observed.watch_turns();
-        let (address, serving) = serve(Duration::from_millis(3));
-        let (stream, waited) = ask(address, TURNS);
-        drop(stream);
-        let served = serving.join().unwrap();
-        let mut told = Answers::default();
-        turns.take(crate::clock::Moment::now(), &mut told);
-        let out = told.response(address.port(), Direction::Outbound);
-        let inward = told.response(address.port(), Direction::Inbound);
-        let listener = told.listener(address.port());
-        println!("waited {waited:?} {out:?}\nserved {served:?} {inward:?}\n{listener:?}");
-        println!("{:?} {:?}", turns.cost(), turns.fill());
-        for count in [out.counts, inward.counts, listener.counts].concat() {
-            if count != 0 {
-                assert!(count + LOST >= u64::from(TURNS) && count <= u64::from(TURNS));
-            }
-        }
-        assert!(is_near(out.sums_ns[0], waited));
-        assert!(is_near(out.sums_ns[1], served));
-        assert!(is_near(inward.sums_ns[0], served));
-        assert!(is_near(listener.sums_ns[1], served));
-        assert!(listener.sums_ns[0] < inward.sums_ns[0] / 5);
+        let right = (0..ATTEMPTS).any(|_| one_conversation(&mut turns));
+        assert!(right, "no attempt was measured right");
         let cost = turns.cost();
         assert!(cost.runs > u64::from(TURNS) && cost.timed > 0 && cost.timed_ns > 0);
+        assert_eq!(turns.lost(), 0);
+    });
+}
+
+/// Whether what both ends tell is what was measured here.
+fn one_conversation(turns: &mut Turns) -> bool {
+    let (address, serving) = serve(Duration::from_millis(3));
+    let (stream, waited) = ask(address, TURNS);
+    drop(stream);
+    let served = serving.join().unwrap();
+    let mut told = Answers::default();
+    turns.take(crate::clock::Moment::now(), &mut told);
+    let out = told.response(address.port(), Direction::Outbound);
+    let inward = told.response(address.port(), Direction::Inbound);
+    let listener = told.listener(address.port());
+    println!("waited {waited:?} {out:?}\nserved {served:?} {inward:?}\n{listener:?}");
+    let all = u64::from(TURNS);
+    for told in [out.counts[0], inward.counts[0], listener.counts[1]] {
+        assert!(told <= all, "{told} of {all}");
+    }
+    let whole = out.counts[0].min(inward.counts[0]).min(listener.counts[1]) + LOST >= all;
+    // Stamps of first bytes are cut to µs.
+    let parts = listener.sums_ns[0] + listener.sums_ns[1];
+    whole
+        && parts.abs_diff(inward.sums_ns[0]) <= all * 1_000
+        && is_near(out.sums_ns[0], waited)
+        && is_near(out.sums_ns[1], served)
+        && is_near(listener.sums_ns[1], served)
+}
+
+/// Longer than any answer here takes, even where others work too.
+const DETACHED: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_turn_that_was_not_seen_whole_is_none() {
+    with_each(|observed| {
+        let mut turns = observed.watch_turns();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut asking = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut answering, _) = listener.accept().unwrap();
+        let say = |from: &mut TcpStream, to: &mut TcpStream| {
+            from.write_all(&[1]).unwrap();
+            to.read_exact(&mut [0]).unwrap();
+        };
+        say(&mut asking, &mut answering);
+        say(&mut answering, &mut asking);
+        // A question is open when it ends, and another when it begins again.
+        say(&mut asking, &mut answering);
+        observed.detach_turns();
+        std::thread::sleep(DETACHED);
+        say(&mut answering, &mut asking);
+        say(&mut asking, &mut answering);
+        std::thread::sleep(DETACHED);
+        observed.attach_turns();
+        say(&mut answering, &mut asking);
+        for _ in 0..3 {
+            say(&mut asking, &mut answering);
+            say(&mut answering, &mut asking);
+        }
+        drop((asking, answering));
+        let mut told = Answers::default();
+        turns.take(crate::clock::Moment::now(), &mut told);
+        for direction in [Direction::Outbound, Direction::Inbound] {
+            let sum = told.response(port, direction);
+            println!("{direction:?} {sum:?}");
+            assert!((1..=4).contains(&sum.counts[0]));
+            assert!(u128::from(sum.sums_ns[0]) < DETACHED.as_nanos());
+        }
     });
 }

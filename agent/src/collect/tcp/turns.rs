@@ -8,10 +8,13 @@ use hostlens_ebpf::wire::{
     Excluded, ListenKey, RttKey, TURN_FOLDED, TURN_GROUPS, TurnCost, TurnGroup, TurnSlot, TurnTimes,
 };
 
-use super::slots::{GroupSlots, SlotNames, counts, swap};
+use super::slots::{GroupSlots, SlotNames};
 use crate::{
     clock::Moment,
-    collect::{TurnSamples, TurnSink},
+    collect::{
+        TurnSamples, TurnSink,
+        counts::{counts, swap},
+    },
     kernel::LoadedObject,
     model::{MapFill, SampleCounts},
 };

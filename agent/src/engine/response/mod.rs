@@ -42,9 +42,7 @@ impl ResponseStage {
     /// Prepares the programs where there are some for TCP; nothing runs yet.
     pub fn start(tcp: &mut TcpStage, options: &EngineOptions) -> Self {
         let mode = options.response_mode;
-        let turns = tcp
-            .turns()
-            .map_err(|why| format!("no times to first byte: {why}"));
+        let turns = tcp.turns();
         if let (Err(why), ResponseMode::On | ResponseMode::Auto) = (&turns, mode) {
             options.ebpf.announce(SIGNAL, why);
         }
@@ -69,12 +67,13 @@ impl ResponseStage {
             return;
         };
         let at = Moment::now();
-        // Who never ran has counted nothing, and is not looked at.
-        let cost = match self.ran {
+        let asked = self.request.wanted();
+        let idle = self.mode == ResponseMode::Off && !asked && !self.switch.attached();
+        // Who never ran has counted nothing; while nobody wants it that is not looked at.
+        let cost = match self.ran && !idle {
             true => turns.cost(),
             false => TurnCost::default(),
         };
-        let asked = self.request.wanted();
         match self.switch.tick(at, asked, cost) {
             None => {}
             Some(Order::Attach) => match tcp.source.attach_turns() {
@@ -84,7 +83,7 @@ impl ResponseStage {
                 }
                 Err(why) => {
                     if self.switch.refused(at, why.clone()) {
-                        tracing::warn!("no times to first byte: {why}");
+                        tracing::warn!("{SIGNAL}: {why}");
                     }
                 }
             },
@@ -98,10 +97,15 @@ impl ResponseStage {
                 again,
             }) => {
                 tcp.source.detach_turns();
-                let text = too_expensive(cores, pause);
+                let text = format!(
+                    "times to first byte cost {:.3}% of a core, which is above --response-budget: \
+                     not watched for {} s",
+                    cores * 100.0,
+                    pause.as_secs()
+                );
                 match again {
-                    true => tracing::debug!("times to first byte {text}"),
-                    false => tracing::warn!("times to first byte {text}"),
+                    true => tracing::debug!("{text}"),
+                    false => tracing::warn!("{text}"),
                 }
             }
         }
@@ -160,9 +164,9 @@ impl Part for ResponseStage {
         let degraded = match status.state {
             ResponseState::Attached | ResponseState::Detached(Detached::NotWanted) => None,
             ResponseState::Detached(Detached::Unsupported(why)) => Some(why),
-            ResponseState::Detached(Detached::TooExpensive { retry_in }) => {
-                let cores = status.cost_cores.unwrap_or_default();
-                Some(too_expensive(cores, retry_in))
+            // Figures would make another series of it each cycle; they are told elsewhere.
+            ResponseState::Detached(Detached::TooExpensive { .. }) => {
+                Some("not watched: cost more than --response-budget; tried again later".into())
             }
         };
         vec![SourceStatus {
@@ -196,13 +200,4 @@ impl Part for ResponseStage {
     fn held(&self) -> u64 {
         self.table.held()
     }
-}
-
-/// What to say of programs that cost so many cores and rest for so long.
-fn too_expensive(cores: f64, pause: Duration) -> String {
-    format!(
-        "cost {:.3}% of a core, which is above --response-budget: not watched for {} s",
-        cores * 100.0,
-        pause.as_secs()
-    )
 }

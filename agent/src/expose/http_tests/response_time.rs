@@ -84,13 +84,27 @@ fn nonsense_is_named_and_changes_nothing() {
 }
 
 #[test]
+fn a_rest_is_told_to_who_asks() {
+    let retry_in = Duration::from_secs(25);
+    let (server, request) = server(ResponseState::Detached(Detached::TooExpensive { retry_in }));
+    let answer = server.ask(&post(PATH, ""));
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.text().contains("at rest for 25 s"),
+        "{}",
+        answer.text()
+    );
+    assert!(request.wanted());
+}
+
+#[test]
 fn what_cannot_be_had_is_not_promised() {
     let why = "no kernel programs".to_owned();
     let (server, request) = server(ResponseState::Detached(Detached::Unsupported(why)));
     let answer = server.ask(&post(PATH, ""));
     assert_eq!(
         (answer.status, answer.text()),
-        (503, "no kernel programs\n")
+        (503, "no times to first byte: no kernel programs\n")
     );
     let early = Running::new(Limits::default());
     assert_eq!(early.ask(&post(PATH, "")).status, 503);

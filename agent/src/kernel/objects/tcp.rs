@@ -54,6 +54,7 @@ const TURN: &[&str] = &[
     "TP_BYTES_SENT",
     "TP_BYTES_RETRANS",
     "TP_BYTES_RECEIVED",
+    "TP_DATA_SEGS_OUT",
     "TP_RTT_MIN",
     "TP_WSTAMP_NS",
     "TP_FIRST_TX",

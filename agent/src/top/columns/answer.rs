@@ -3,12 +3,12 @@
 use hostlens_ebpf::wire::Direction;
 
 use crate::top::{
-    answers::{Answer, P50, P95, Turns},
+    answers::{Answer, MANY, P50, P95, Turns},
     stack::Part,
 };
 
 use super::{
-    Column, Item, Unit, Value, Width,
+    Column, Item, Shade, Unit, Value, Width,
     peer::key,
     short::{number, text},
 };
@@ -158,14 +158,19 @@ pub(super) const ANSWERS: Column = Column {
 
 pub(super) const EXCLUDED: Column = Column {
     optional: true,
+    shade: Shade::Limits(MANY * 100.0, 90.0),
     ..number(
         "excl",
-        "EXCL",
-        "Turns left out: overlapping, pushed, retransmitted, closed",
-        Unit::Count,
+        "EXCL%",
+        "Turns left out: overlapping, pushed, retransmitted, closed; percent",
+        Unit::Percent,
         5,
-        4,
-        |item| answer(item, |answer| answer.excluded().map(|count| count as f64)),
+        3,
+        |item| {
+            answer(item, |answer| {
+                answer.excluded_ratio().map(|ratio| ratio * 100.0)
+            })
+        },
     )
 };
 

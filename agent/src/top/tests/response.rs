@@ -9,7 +9,7 @@ use super::{
     session::{self, Session, options},
 };
 use crate::{
-    model::{Detached, ResponseState},
+    model::{Detached, ResponseMode, ResponseState},
     top::{batch, columns::View, json, layout::fit},
 };
 
@@ -142,11 +142,14 @@ fn why_it_cannot_be_watched_is_said_at_any_width() {
     snapshot.own.response_time.state = ResponseState::Detached(Detached::Unsupported(why));
     let mut session = Session::new(snapshot.clone(), 80, 24);
     session.keys("2");
+    assert!(!session.text().contains("response times"), "nobody asked");
+    session.keys("t");
     let text = session.text();
     assert!(
         text.contains("not to be had: tracepoint tcp_probe"),
         "{text}"
     );
+    snapshot.own.response_time.mode = ResponseMode::On;
     let text = batch::render(&options(), &snapshot);
     assert!(
         text.contains("not to be had: tracepoint tcp_probe"),
@@ -192,10 +195,18 @@ fn the_words_name_who_is_to_blame() {
         "{text}"
     );
     assert!(text.contains("Mostly the network"), "{text}");
+    session.press(KeyCode::End);
+    session.press(KeyCode::Up);
+    session.press(KeyCode::Up);
+    let text = session.text();
+    assert!(
+        text.contains("1200 of 1203 turns left out: 1150 overlap, 50 push. What is left does not"),
+        "{text}"
+    );
     session.keys("4");
     let text = session.text();
     assert!(
-        text.contains("95 % of answers: 3.00ms network, 360ms waiting to be read, 7.50ms serving."),
+        text.contains("95 % of answers: 360us network, 360ms waiting to be read, 7.50ms serving."),
         "{text}"
     );
 }
@@ -224,7 +235,7 @@ fn json_knows_the_parts() {
     assert_eq!(document["response_time"]["cost_cores"], 0.0031);
     let gunicorn = &document["listener_turns"][0];
     assert_eq!(gunicorn["process"], "gunicorn");
-    assert_eq!(gunicorn["network_seconds"]["p50"], 0.002);
+    assert_eq!(gunicorn["network_seconds"]["p50"], 0.00036);
     assert_eq!(gunicorn["wait_seconds"]["p50"], 0.24);
     let ended = answering::ended(fixture::answering(), false);
     let line = json::line(&options(), &ended);

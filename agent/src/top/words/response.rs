@@ -7,7 +7,7 @@ use hostlens_ebpf::wire::{Direction, Excluded};
 use crate::model::EXCLUDED_NAMES;
 
 use super::super::{
-    answers::{Answer, P95, Turns},
+    answers::{Answer, MANY, P95, Turns},
     human::latency,
     stack::{Part, Stack},
 };
@@ -37,9 +37,15 @@ pub fn peer(answer: &Answer<'_>) -> Option<String> {
     } else {
         words.push('.');
     }
-    let excluded = excluded(&row.excluded);
-    if !excluded.is_empty() {
-        let _ = write!(words, " Left out: {excluded}.");
+    if let (Some(many), Some(ratio)) = (answer.excluded(), answer.excluded_ratio())
+        && many > 0
+    {
+        let all = many + row.response.count();
+        let reasons = excluded(&row.excluded);
+        let _ = write!(words, " {many} of {all} turns left out: {reasons}.");
+        if ratio > MANY {
+            words.push_str(" What is left does not speak for it.");
+        }
     }
     Some(words)
 }

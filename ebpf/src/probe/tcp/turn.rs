@@ -12,7 +12,7 @@ use super::{
 use crate::{
     offsets::at,
     probe::load::{global, member},
-    turn::{Outcome, Segment, Socket, Turn},
+    turn::{Nanos, Outcome, Segment, Socket, Turn},
     wire::{Direction, RttKey, TurnCost, TurnGroup, TurnSlot, TurnTimes},
 };
 
@@ -32,7 +32,7 @@ pub struct TurnState {
     listener: Remembered,
     /// See [`place::decide`].
     guessed: u32,
-    /// Which time of watching it belongs to.
+    /// Which time of watching it belongs to; 0: none.
     era: u32,
     /// Network namespace.
     netns: u32,
@@ -140,6 +140,8 @@ pub unsafe fn on_left(maps: &impl TurnMaps, sk: *const u8) {
         let sent = state.turn.sent(&socket);
         let left = state.turn.left();
         record(maps, state, &sent.or(left));
+        // The socket may be connected again.
+        state.era = 0;
     }
     maps.forget_turn(sk);
 }
@@ -272,7 +274,7 @@ unsafe fn followed<'a>(
 /// Adds an outcome to its groups.
 #[inline(always)]
 fn record(maps: &impl TurnMaps, state: &mut TurnState, outcome: &Outcome) {
-    if outcome.response_ns.is_none() && outcome.excluded.is_none() {
+    if outcome.response_ns == Nanos::NONE && outcome.excluded.is_none() {
         return;
     }
     let groups = maps.groups();
@@ -286,12 +288,12 @@ fn record(maps: &impl TurnMaps, state: &mut TurnState, outcome: &Outcome) {
         }
         return;
     }
-    if let Some(ns) = outcome.response_ns {
+    if let Some(ns) = outcome.response_ns.get() {
         count(&peer.first, ns);
     }
     let mut parts = peer;
     if state.turn.is_inbound() {
-        let (Some(_), Some(serve)) = (outcome.first_ns, outcome.second_ns) else {
+        let (Some(_), Some(serve)) = (outcome.first_ns.get(), outcome.second_ns.get()) else {
             return;
         };
         let mut key = RttKey {
@@ -312,7 +314,7 @@ fn record(maps: &impl TurnMaps, state: &mut TurnState, outcome: &Outcome) {
         count(&listener.second, serve);
         parts = listener;
     }
-    if let Some(ns) = outcome.first_ns {
+    if let Some(ns) = outcome.first_ns.get() {
         let into = if state.turn.is_inbound() {
             &parts.first
         } else {

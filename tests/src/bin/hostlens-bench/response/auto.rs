@@ -78,7 +78,10 @@ impl Look {
                 .get("detachments")
                 .and_then(Value::as_u64)
                 .context("no detachments")?,
-            run_ns: told.get("run_ns").and_then(Value::as_f64),
+            run_ns: told
+                .get("run_seconds")
+                .and_then(Value::as_f64)
+                .map(|seconds| seconds * 1e9),
         })
     }
 }

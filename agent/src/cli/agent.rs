@@ -12,9 +12,9 @@ use super::AgentOptions;
 use crate::{
     aggregate::Store,
     clock::Moment,
-    config::LiveConfig,
+    config::{LiveConfig, LiveWeb},
     engine::{EngineOptions, Runner},
-    expose::{Server, ServerOptions},
+    expose::{ListenAddress, Server, ServerOptions, Sockets},
 };
 
 /// Serves until SIGTERM or SIGINT.
@@ -45,21 +45,31 @@ async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
         ..options.collect.engine(false)?
     };
     let config = engine_options.config.clone();
-    let server = Server::bind(
-        &options.listen,
+    let web = options.web_config_file.clone();
+    let web = web.map(LiveWeb::open).transpose()?;
+    let scheme = match &web {
+        Some(web) if web.speaks_tls() => "https",
+        _ => "http",
+    };
+    let server = Server::new(
+        sockets(&options.listen)?,
         ServerOptions {
             series_limit: options.series_limit as usize,
             config: config.clone(),
+            web,
             response: engine_options.response_request.clone(),
             ..ServerOptions::default()
         },
         Arc::new(store.clone()),
     )?;
     for address in server.addresses() {
-        tracing::info!("listening on http://{address}");
-        if !address.ip().is_loopback() {
-            tracing::warn!("{address} can be reached from other hosts, without password or TLS");
+        match address {
+            ListenAddress::Tcp(address) => tracing::info!("listening on {scheme}://{address}"),
+            ListenAddress::Unix(_) => tracing::info!("listening on {address} ({scheme})"),
         }
+    }
+    if let Some(warning) = server.warning() {
+        tracing::warn!("{warning}");
     }
     let scrapers = server.scrapers();
     let gate = Box::new(move || scrapers.gate(Moment::now()));
@@ -93,6 +103,14 @@ async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
     let ended = serving.await.context("the server ended")?;
     drop(runner);
     ended
+}
+
+/// The sockets that systemd opened for us, or else those of the command line.
+fn sockets(addresses: &[ListenAddress]) -> anyhow::Result<Sockets> {
+    match Sockets::from_systemd()? {
+        Some(sockets) => Ok(sockets),
+        None => Sockets::bind(addresses),
+    }
 }
 
 /// Reads the configuration again; what came of it is in the log and in the agent's own metrics.

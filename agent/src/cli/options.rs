@@ -1,6 +1,6 @@
 //! Flags shared by the commands, and those of the agent.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -9,6 +9,7 @@ use crate::{
     aggregate::{Networks, OwnNetwork},
     config::{ConfigError, LiveConfig},
     engine::{EbpfMode, EngineOptions, RttSource},
+    expose::ListenAddress,
     model::ResponseMode,
     request::ResponseRequest,
 };
@@ -172,11 +173,23 @@ impl LogOptions {
 /// Flags of `hostlens agent`.
 #[derive(Args, Clone, Debug)]
 pub struct AgentOptions {
-    /// Address and port to serve on; repeatable
+    /// Address and port to serve on, or unix:/PATH for a unix socket; repeatable
     ///
-    /// There is no encryption and no password: keep it on loopback, or behind a proxy.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10477")]
-    pub listen: Vec<SocketAddr>,
+    /// On others than loopback, demand TLS and a password or client certificates with
+    /// --web.config.file. Sockets that systemd hands over are used instead.
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT|unix:/PATH",
+        default_value = "127.0.0.1:10477"
+    )]
+    pub listen: Vec<ListenAddress>,
+
+    /// TLS, passwords and headers of the server: the web configuration file of Prometheus'
+    /// exporters
+    ///
+    /// Changes of it, and of the certificates it names, are in force at once.
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub web_config_file: Option<PathBuf>,
 
     /// Time between two cycles (200ms to 10m)
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = values::interval)]

@@ -1,20 +1,20 @@
 //! What a configuration file says, read strictly: what is not understood is refused.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::path::Path;
 
 use regex::RegexBuilder;
 
 use super::{
     error::{ConfigError, Fault},
+    files,
     node::{self, Entry, Node, Value},
     pattern::Pattern,
     rule::{Rule, Rules},
     template::{Fact, Template},
+    value::{self, text, unknown},
 };
 use crate::model::OTHER;
 
-/// Largest file, bytes.
-const MOST_BYTES: usize = 1 << 20;
 /// Most rules: each is asked about each process once.
 const MOST_RULES: usize = 1000;
 /// Memory of one compiled regular expression, bytes.
@@ -32,33 +32,9 @@ const CONDITIONS: &str = "comm, exe, cmdline, user or unit";
 /// It cannot be read, or says something that is not understood: the first mistake with its line
 /// and the cure.
 pub fn load(path: &Path) -> Result<Rules, ConfigError> {
-    read(path)
+    files::text(path, "--config")
         .and_then(|text| parse(&text))
         .map_err(|fault| ConfigError::new(path, fault))
-}
-
-fn read(path: &Path) -> Result<String, Fault> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| {
-            Fault::whole(
-                format!("cannot be read: {error}"),
-                "name a file that the agent may read with --config",
-            )
-        })?;
-    if bytes.len() > MOST_BYTES {
-        return Err(Fault::whole(
-            "is larger than 1 MiB",
-            "name a configuration file with --config",
-        ));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let before = error.as_bytes().get(..valid).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        Fault::at(line, "not UTF-8", "save the file in UTF-8")
-    })
 }
 
 /// Reads rules from text.
@@ -94,24 +70,11 @@ pub(super) fn parse(text: &str) -> Result<Rules, Fault> {
     Ok(Rules { rules })
 }
 
-fn unknown(entry: &Entry, place: &str, known: &str) -> Fault {
-    Fault::at(
-        entry.line,
-        format!("{} is not known {place}", entry.key),
-        format!("there is {known}"),
-    )
-}
-
 fn items(entry: &Entry) -> Result<&[Node], Fault> {
-    match &entry.value.value {
-        Value::List(items) => Ok(items),
-        Value::Nothing => Ok(&[]),
-        other => Err(Fault::at(
-            entry.line,
-            format!("{} is {}", entry.key, other.kind()),
-            "write a list: each rule begins with - in a line of its own",
-        )),
-    }
+    value::list(
+        entry,
+        "write a list: each rule begins with - in a line of its own",
+    )
 }
 
 fn rule(node: &Node) -> Result<Rule, Fault> {
@@ -186,24 +149,6 @@ fn check_constant(line: usize, name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A single text that is not empty.
-fn text(entry: &Entry) -> Result<&str, Fault> {
-    match &entry.value.value {
-        Value::Text(text) if !text.is_empty() => Ok(text),
-        other => Err(Fault::at(
-            entry.value.line,
-            match other {
-                Value::Nothing | Value::Text(_) => format!("{} is empty", entry.key),
-                other => format!("{} is {}", entry.key, other.kind()),
-            },
-            match other {
-                Value::Nothing | Value::Text(_) => "write a text, or leave the line out",
-                _ => "write one text, quoted if it holds any of : # { } [ ]",
-            },
-        )),
-    }
-}
-
 /// One text or a list of them.
 fn patterns(entry: &Entry) -> Result<Vec<Pattern>, Fault> {
     Ok(texts(entry)?
@@ -223,17 +168,7 @@ fn texts(entry: &Entry) -> Result<Vec<(usize, &str)>, Fault> {
             "put something in, or leave the line out",
         ));
     }
-    items
-        .iter()
-        .map(|item| match &item.value {
-            Value::Text(text) if !text.is_empty() => Ok((item.line, text.as_str())),
-            other => Err(Fault::at(
-                item.line,
-                format!("{} holds {} in its list", entry.key, other.kind()),
-                "write texts: [A, B]",
-            )),
-        })
-        .collect()
+    value::texts(entry, items)
 }
 
 /// Command names, which the kernel cuts off: a longer one could never be found.

@@ -13,6 +13,7 @@
 
 mod error;
 mod file;
+mod files;
 mod live;
 mod node;
 mod pattern;
@@ -20,8 +21,11 @@ mod rule;
 mod template;
 #[cfg(test)]
 mod tests;
+mod value;
+mod web;
 
 pub use error::ConfigError;
 pub use file::load;
 pub use live::LiveConfig;
 pub use rule::{Rules, Subject};
+pub use web::{LiveWeb, Users, WebConfig};

@@ -21,6 +21,9 @@ pub(super) struct Counters {
     connections: AtomicU64,
     rejected: AtomicU64,
     timed_out: AtomicU64,
+    handshakes_failed: AtomicU64,
+    unauthorized: AtomicU64,
+    passwords_not_checked: AtomicU64,
     series_limit: usize,
     scrapers: Arc<Scrapers>,
 }
@@ -80,6 +83,21 @@ impl Counters {
         self.timed_out.fetch_add(1, Relaxed);
     }
 
+    /// A client and we could not agree on TLS, or its certificate was not taken.
+    pub(super) fn handshake_failed(&self) {
+        self.handshakes_failed.fetch_add(1, Relaxed);
+    }
+
+    /// A request came without a right password.
+    pub(super) fn unauthorized(&self) {
+        self.unauthorized.fetch_add(1, Relaxed);
+    }
+
+    /// A password was not looked at because too many were waiting.
+    pub(super) fn password_unchecked(&self) {
+        self.passwords_not_checked.fetch_add(1, Relaxed);
+    }
+
     /// All figures; those of the series of an exposition are set by who encodes it.
     pub(super) fn stats(&self) -> ServerStats {
         let (scrapers, scrapers_evicted) = self.scrapers.counts(Moment::now());
@@ -97,6 +115,9 @@ impl Counters {
             connections: self.connections.load(Relaxed),
             connections_rejected: self.rejected.load(Relaxed),
             connections_timed_out: self.timed_out.load(Relaxed),
+            tls_handshakes_failed: self.handshakes_failed.load(Relaxed),
+            unauthorized: self.unauthorized.load(Relaxed),
+            passwords_not_checked: self.passwords_not_checked.load(Relaxed),
             scrapers,
             scrapers_evicted,
             series_limit: self.series_limit as u64,

@@ -1,21 +1,27 @@
 //! The last complete snapshot for Prometheus and for people, over HTTP.
 //!
 //! ```text
-//! server ──► connection ──► routes ──► cache ──► walk ──► text      0.0.4, OpenMetrics
-//!  listen     deadlines      answer     once per  plan     protobuf  native histograms
-//!                                       snapshot
+//! listen ──► accept ──► connection ──► guard ──► routes ──► cache ──► walk ──► text
+//!  sockets   handshake   deadlines    password   answer     once per  plan     protobuf
+//!                                                           snapshot
 //! ```
 //!
 //! Nothing here starts a cycle or waits for one.
 
+mod accept;
 mod asker;
 mod cache;
 mod classic;
 mod connection;
 mod counters;
 mod door;
+mod exposure;
+mod guard;
+mod handshake;
+mod listen;
 mod negotiate;
 mod page;
+mod password;
 mod plan;
 mod protobuf;
 mod reload;
@@ -37,6 +43,7 @@ use std::sync::Arc;
 use crate::model::Snapshot;
 
 pub use cache::encode;
+pub use listen::{ListenAddress, Sockets};
 pub use negotiate::Format;
 pub use scrapers::Scrapers;
 pub use server::{Limits, Server, ServerOptions};

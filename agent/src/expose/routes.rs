@@ -1,6 +1,6 @@
 //! What each path answers.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -10,11 +10,13 @@ use hyper::{
 };
 
 use super::{
-    Format, LatestSnapshot, Limits, Scrapers,
-    asker::Asker,
+    Format, LatestSnapshot, Limits, ListenAddress, Scrapers, ServerOptions,
+    asker::{Asker, Client},
     cache::Cache,
-    connection::{Answer, Ask, Pace},
+    connection::{Answer, Ask, Progress},
     counters::Counters,
+    exposure,
+    guard::Guard,
     page, reload, response_time, status,
 };
 use crate::{clock::Moment, config::LiveConfig, request::ResponseRequest};
@@ -89,26 +91,39 @@ pub(super) struct App {
     limits: Limits,
     config: Option<LiveConfig>,
     response: ResponseRequest,
+    addresses: Vec<ListenAddress>,
+    guard: Option<Guard>,
 }
 
 impl App {
+    /// # Errors
+    /// The system has no random numbers.
     pub(super) fn new(
         store: Arc<dyn LatestSnapshot>,
         scrapers: Arc<Scrapers>,
         counters: Arc<Counters>,
-        limits: Limits,
-        config: Option<LiveConfig>,
-        response: ResponseRequest,
-    ) -> Self {
-        Self {
+        options: ServerOptions,
+        addresses: Vec<ListenAddress>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
             cache: Cache::new(Arc::clone(&store), Arc::clone(&counters)),
             store,
             scrapers,
             counters,
-            limits,
-            config,
-            response,
-        }
+            limits: options.limits,
+            config: options.config,
+            response: options.response,
+            addresses,
+            guard: options.web.map(Guard::new).transpose()?,
+        })
+    }
+
+    pub(super) fn addresses(&self) -> &[ListenAddress] {
+        &self.addresses
+    }
+
+    pub(super) fn guard(&self) -> Option<&Guard> {
+        self.guard.as_ref()
     }
 
     pub(super) fn scrapers(&self) -> &Arc<Scrapers> {
@@ -123,12 +138,12 @@ impl App {
         &self.limits
     }
 
-    /// Answers one request; `address` is the client's.
+    /// Answers one request of a client that may ask.
     pub(super) async fn answer(
         &self,
         request: Ask,
-        address: Option<IpAddr>,
-        pace: &Pace,
+        client: Client,
+        progress: &dyn Progress,
     ) -> Answer {
         let target = request
             .uri()
@@ -136,6 +151,10 @@ impl App {
             .map_or(0, |target| target.as_str().len());
         if target > self.limits.target_bytes {
             return plain(StatusCode::URI_TOO_LONG, "request target too long\n");
+        }
+        if request.headers().len() > self.limits.headers {
+            let text = "too many headers\n";
+            return plain(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, text);
         }
         let path = request.uri().path();
         let Some(endpoint) = Endpoint::ALL.into_iter().find(|known| known.path() == path) else {
@@ -147,11 +166,11 @@ impl App {
             return with(answer, ALLOW, &allowed.join(", "));
         }
         let asker = Asker {
-            address,
+            client,
             from_page: request.headers().contains_key(ORIGIN),
         };
         match endpoint {
-            Endpoint::Metrics => self.metrics(&request, address, pace).await,
+            Endpoint::Metrics => self.metrics(&request, client, progress).await,
             Endpoint::Reload => reload::answer(self.config.clone(), asker).await,
             Endpoint::ResponseTime => {
                 let (query, latest) = (request.uri().query(), self.store.latest());
@@ -165,7 +184,8 @@ impl App {
                 let now = Moment::now();
                 let scrapers = self.scrapers.list(now);
                 let server = self.counters.stats();
-                let json = status::json(snapshot.as_deref(), &server, &scrapers, now);
+                let exposure = exposure::json(&self.addresses, self.guard(), &server);
+                let json = status::json(snapshot.as_deref(), &server, exposure, &scrapers, now);
                 body(StatusCode::OK, "application/json", json)
             }
             Endpoint::Index => {
@@ -181,7 +201,7 @@ impl App {
         }
     }
 
-    async fn metrics(&self, request: &Ask, address: Option<IpAddr>, pace: &Pace) -> Answer {
+    async fn metrics(&self, request: &Ask, client: Client, progress: &dyn Progress) -> Answer {
         let header = |name: HeaderName| -> String {
             let values = request.headers().get_all(name).iter();
             let values: Vec<_> = values
@@ -200,9 +220,9 @@ impl App {
             self.counters.scraped(format);
             let scrapers = Arc::clone(&self.scrapers);
             let (user_agent, sequence) = (header(USER_AGENT), exposition.sequence);
-            pace.when_delivered(move || {
-                scrapers.served(address, &user_agent, sequence, Moment::now());
-            });
+            progress.when_delivered(Box::new(move || {
+                scrapers.served(client.address(), &user_agent, sequence, Moment::now());
+            }));
         }
         let answer = body(StatusCode::OK, format.content_type(), exposition.body);
         with(answer, VARY, "Accept")
@@ -238,7 +258,7 @@ fn body(status: StatusCode, content_type: &str, bytes: impl Into<Bytes>) -> Answ
     )
 }
 
-fn with(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
+pub(super) fn with(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
     // All values are ours and printable; one that were not would be left out.
     if let Ok(value) = value.parse() {
         answer.headers_mut().insert(name, value);

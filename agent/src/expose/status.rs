@@ -17,6 +17,7 @@ use crate::{
 pub(super) fn json(
     snapshot: Option<&Snapshot>,
     server: &ServerStats,
+    exposure: Value,
     scrapers: &[Scraper],
     now: Moment,
 ) -> String {
@@ -25,6 +26,7 @@ pub(super) fn json(
     put("version", json!(env!("CARGO_PKG_VERSION")));
     put("ready", json!(snapshot.is_some()));
     put("server", json!(server_value(server)));
+    put("exposure", exposure);
     put("scrapers", list(scrapers, scraper_value));
     if let Some(snapshot) = snapshot {
         let own = &snapshot.own;

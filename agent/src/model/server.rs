@@ -24,6 +24,12 @@ pub struct ServerStats {
     pub connections_rejected: u64,
     /// Connections closed because the client was too slow.
     pub connections_timed_out: u64,
+    /// TLS handshakes that failed, be it for the client's certificate.
+    pub tls_handshakes_failed: u64,
+    /// Requests without a right name and password.
+    pub unauthorized: u64,
+    /// Requests whose password was not looked at because too many were waiting.
+    pub passwords_not_checked: u64,
     /// Scrapers active in the last 10 minutes.
     pub scrapers: u64,
     /// Scrapers forgotten before their time because too many were active.

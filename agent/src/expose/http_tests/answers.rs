@@ -140,21 +140,6 @@ fn a_scrape_never_waits_for_a_newer_snapshot() {
 }
 
 #[test]
-fn an_address_in_use_is_one_line_with_the_cure() {
-    let server = Running::new(Limits::default());
-    let store = Arc::clone(&server.store);
-    let error = Server::bind(&[server.address], ServerOptions::default(), store)
-        .err()
-        .unwrap();
-    let text = format!("{error:#}");
-    assert!(
-        text.contains(&server.address.to_string()) && text.contains("--listen"),
-        "{text}"
-    );
-    assert_eq!(text.lines().count(), 1);
-}
-
-#[test]
 fn every_address_is_served() {
     let server = Running::ready(Limits::default());
     assert_ne!(server.address, server.second);

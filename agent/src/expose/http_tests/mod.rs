@@ -8,8 +8,12 @@
 
 mod answers;
 mod clients;
+mod http2;
 mod reload;
 mod response_time;
+mod tls;
+mod unix;
+mod web;
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -24,7 +28,7 @@ use std::{
 use serde_json::Value;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
 
-use super::{LatestSnapshot, Limits, Scrapers, Server, ServerOptions};
+use super::{LatestSnapshot, Limits, ListenAddress, Scrapers, Server, ServerOptions, Sockets};
 use crate::{clock::Moment, metric::fixture, model::Snapshot};
 
 /// Far more than any answer takes, so that a hang fails instead of hanging.
@@ -76,8 +80,16 @@ impl Running {
     fn with(options: ServerOptions) -> Self {
         let store = Arc::new(Store::default());
         let any = ["127.0.0.1:0", "127.0.0.2:0"].map(|any| any.parse().unwrap());
-        let server = Server::bind(&any, options, Arc::clone(&store) as _).unwrap();
-        let (address, second) = (server.addresses()[0], server.addresses()[1]);
+        Self::on(Sockets::bind(&any).unwrap(), options, store)
+    }
+
+    fn on(sockets: Sockets, options: ServerOptions, store: Arc<Store>) -> Self {
+        let server = Server::new(sockets, options, Arc::clone(&store) as _).unwrap();
+        let tcp = |at: usize| match server.addresses().get(at) {
+            Some(ListenAddress::Tcp(address)) => *address,
+            _ => ([127, 0, 0, 1], 0).into(),
+        };
+        let (address, second) = (tcp(0), tcp(1));
         let scrapers = server.scrapers();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

@@ -5,7 +5,10 @@ use std::{net::Ipv4Addr, path::PathBuf};
 use super::*;
 use crate::{
     config::LiveConfig,
-    expose::{asker::Asker, connection, reload},
+    expose::{
+        asker::{Asker, Client},
+        connection, reload,
+    },
 };
 
 /// A configuration file, removed when dropped.
@@ -84,7 +87,7 @@ fn others_may_not_ask() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let ask = |address: &str| -> connection::Answer {
         let asker = Asker {
-            address: Some(address.parse().unwrap()),
+            client: Client::Ip(address.parse().unwrap()),
             from_page: false,
         };
         runtime.block_on(reload::answer(Some(config.clone()), asker))

@@ -4,7 +4,10 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use super::*;
 use crate::{
-    expose::{asker::Asker, connection, response_time},
+    expose::{
+        asker::{Asker, Client},
+        connection, response_time,
+    },
     model::{Detached, ResponseState, ResponseStatus},
     request::ResponseRequest,
 };
@@ -114,7 +117,7 @@ fn others_may_not_ask() {
     let snapshot = fixture::small();
     let ask = |address: &str| -> connection::Answer {
         let asker = Asker {
-            address: Some(address.parse().unwrap()),
+            client: Client::Ip(address.parse().unwrap()),
             from_page: false,
         };
         response_time::answer(&request, None, asker, Some(&snapshot))

@@ -1,40 +1,28 @@
-//! One connection: hyper speaks HTTP, deadlines keep a slow client from holding memory.
+//! A connection that speaks HTTP/1: one request after the other.
 
 use std::{
     future::poll_fn,
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::HttpService};
+use hyper::{body::Incoming, server::conn::http1, service::HttpService};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::watch,
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 
-use super::server::Limits;
+use super::{ANSWER, Delivered, End, Progress, drive, idle};
+use crate::expose::Limits;
 
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-
-/// Time for our own part; a client is not to blame if it passes.
-const ANSWER: Duration = Duration::from_secs(60);
-
-/// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// By the client, by an error of the transport, or by a shutdown.
-    Closed,
-    /// By us: the client was too slow.
-    TimedOut,
-}
 
 /// What the connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +38,7 @@ enum Phase {
 }
 
 /// Progress of one connection: its transport and its requests report, its deadline follows.
-pub(super) struct Pace {
+pub(in crate::expose) struct Pace {
     limits: Limits,
     state: Mutex<State>,
 }
@@ -58,30 +46,28 @@ pub(super) struct Pace {
 struct State {
     phase: Phase,
     deadline: Instant,
-    delivered: Option<Box<dyn FnOnce() + Send>>,
+    delivered: Option<Delivered>,
+    /// The client has been refused and nothing else yet.
+    refused: bool,
 }
 
 impl Pace {
     /// A new connection, which has as long for its first request as for sending one.
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(in crate::expose) fn new(limits: Limits) -> Self {
         Self {
             state: Mutex::new(State {
                 phase: Phase::Idle,
                 deadline: Instant::now() + limits.request,
                 delivered: None,
+                refused: false,
             }),
             limits,
         }
     }
 
     /// A request is complete and being answered.
-    pub(super) fn answering(&self) {
+    pub(in crate::expose) fn answering(&self) {
         self.enter(Phase::Answering);
-    }
-
-    /// Calls `delivered` once the response has been handed to the transport completely.
-    pub(super) fn when_delivered(&self, delivered: impl FnOnce() + Send + 'static) {
-        self.lock().delivered = Some(Box::new(delivered));
     }
 
     fn read(&self) {
@@ -111,13 +97,13 @@ impl Pace {
     }
 
     fn enter(&self, phase: Phase) {
+        let mut state = self.lock();
         let limit = match phase {
-            Phase::Idle => self.limits.idle,
+            Phase::Idle => idle(&self.limits, state.refused),
             Phase::Reading => self.limits.request,
             Phase::Answering => ANSWER,
             Phase::Writing => self.limits.response,
         };
-        let mut state = self.lock();
         state.phase = phase;
         state.deadline = Instant::now() + limit;
     }
@@ -130,11 +116,11 @@ impl Pace {
 
 /// Serves one connection until it ends, its deadline passes, or `stop` becomes true and the
 /// request in hand is answered.
-pub(super) async fn serve<I, S>(
+pub(in crate::expose) async fn serve<I, S>(
     io: I,
     pace: Arc<Pace>,
     service: S,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> End
 where
     I: AsyncRead + AsyncWrite + Unpin,
@@ -152,24 +138,12 @@ where
         .max_headers(limits.headers)
         .half_close(false)
         .serve_connection(io, service);
-    let mut deadline = pin!(sleep_until(pace.lock().deadline));
-    let mut stopped = pin!(asked_to_stop(&mut stop));
-    let mut stopping = false;
-
-    let end = poll_fn(|context| {
-        if !stopping && stopped.as_mut().poll(context).is_ready() {
-            stopping = true;
-            Pin::new(&mut connection).graceful_shutdown();
-        }
-        if Pin::new(&mut connection).poll(context).is_ready() {
-            return Poll::Ready(End::Closed);
-        }
-        let now = pace.lock().deadline;
-        if deadline.deadline() != now {
-            deadline.as_mut().reset(now);
-        }
-        deadline.as_mut().poll(context).map(|()| End::TimedOut)
-    })
+    let end = drive(
+        Pin::new(&mut connection),
+        http1::Connection::graceful_shutdown,
+        || pace.lock().deadline,
+        stop,
+    )
     .await;
 
     if end == End::TimedOut && pace.lock().phase == Phase::Reading {
@@ -184,10 +158,14 @@ where
     end
 }
 
-/// Completes when the server is to stop.
-pub(super) async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone, which is as good as asked to stop.
-    let _ = stop.wait_for(|&stop| stop).await;
+impl Progress for Pace {
+    fn when_delivered(&self, delivered: Delivered) {
+        self.lock().delivered = Some(delivered);
+    }
+
+    fn refused(&self, refused: bool) {
+        self.lock().refused = refused;
+    }
 }
 
 /// A transport that reports its progress.
@@ -244,8 +222,3 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Paced<I> {
         Pin::new(&mut self.io).poll_shutdown(context)
     }
 }
-
-/// A response that is whole in memory.
-pub(super) type Answer = Response<Full<Bytes>>;
-/// A request as hyper hands it over.
-pub(super) type Ask = Request<Incoming>;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod agent;
+mod manager;
 mod metrics;
 mod options;
 mod refusal;

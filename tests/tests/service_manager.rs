@@ -103,13 +103,15 @@ fn hears_nothing_while_the_engine_hangs() {
     let agent = manager.start();
     manager.await_line("WATCHDOG=1");
     let held = HeldThread::hold(agent.pid(), ENGINE);
+    // What was said before and not yet heard.
+    while manager.hear().is_some() {}
     // Half a second is between two signs of life; the engine may have moved since the last one.
     let mut late = 0;
     for _ in 0..60 {
         late += u32::from(manager.hear().is_some());
         assert_eq!(agent.get("/healthz", &[]).status, 200);
     }
-    assert!(late <= 2, "{late} messages while the engine was held");
+    assert!(late <= 1, "{late} messages while the engine was held");
     drop(held);
     manager.await_line("WATCHDOG=1");
 }

@@ -167,6 +167,30 @@ fn the_agent_runs_as_the_service_does() {
     });
 }
 
+/// A sandbox shows the root read-only, which it is not.
+#[test]
+fn filesystems_are_those_of_the_host() {
+    if !offers(&[AGENT, &[Need::Tool("unshare"), Need::Tool("mount")]]) {
+        return;
+    }
+    let _turn = Turn::take();
+    let mut sandbox = command("unshare");
+    let script = r#"mount -o remount,bind,ro / && exec "$@""#;
+    sandbox.args(["--mount", "sh", "-c", script, "sh"]);
+    let sandboxed = Agent::start_through(sandbox, "");
+    let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", sandboxed.pid())).unwrap();
+    let root = mounts.lines().find(|line| line.contains(" / / ")).unwrap();
+    assert!(root.contains(" / / ro"), "no sandbox: {root}");
+    let read_only = |agent: &Agent| {
+        agent.await_scrape("the root's state", PATIENCE, |scrape| {
+            scrape.value("hostlens_filesystem_read_only", &[("mountpoint", "/")])
+        })
+    };
+    let host = Agent::start("");
+    assert_eq!(read_only(&sandboxed), read_only(&host));
+    assert_eq!(read_only(&host), 0.0);
+}
+
 /// Taking one away costs the signals that `docs/privileges.md` says, and the reason names it.
 #[test]
 fn each_capability_is_needed() {

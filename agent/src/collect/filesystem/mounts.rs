@@ -204,6 +204,19 @@ mod tests {
     }
 
     #[test]
+    fn mounts_of_others_are_reached_through_their_root() {
+        let mut table = MountTable::open().unwrap();
+        table.root = None;
+        assert_eq!(table.reach(Path::new("/home")), Path::new("/home"));
+        table.root = Some(Path::new(FIRST_ROOT));
+        assert_eq!(
+            table.reach(Path::new("/home")),
+            Path::new("/proc/1/root/home")
+        );
+        assert_eq!(table.reach(Path::new("/")), Path::new("/proc/1/root/"));
+    }
+
+    #[test]
     fn this_host_has_a_root() {
         let mut table = MountTable::open().unwrap();
         let mounts = table.changed(1).unwrap().unwrap();

@@ -103,6 +103,27 @@ fn doctor(names: &Names, program: Option<Command>) -> Signals {
         .collect()
 }
 
+/// systemd's own judgement of the sandbox, in tenths; `docs/privileges.md` explains what remains.
+#[test]
+fn the_sandbox_is_tight() {
+    if !offers(&[AGENT, &[Need::Tool("systemd-analyze")]]) {
+        return;
+    }
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/hostlens.service");
+    let mut analyze = command("systemd-analyze");
+    analyze.args([
+        "security",
+        "--no-pager",
+        "--offline=true",
+        "--threshold=26",
+        unit,
+    ]);
+    let output = analyze.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("Overall exposure level"), "{output:?}");
+    assert!(output.status.success(), "{text}");
+}
+
 /// Each signal comes from where it comes from for root, and is as good.
 #[test]
 fn the_service_sees_what_root_sees() {

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::sh;
 
 /// Program → Debian package.
-const PROGRAMS: [(&str, &str); 18] = [
+const PROGRAMS: [(&str, &str); 19] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("ps", "procps"),
@@ -18,6 +18,7 @@ const PROGRAMS: [(&str, &str); 18] = [
     ("mkfs.ext4", "e2fsprogs"),
     ("mkswap", "util-linux"),
     ("setpriv", "util-linux"),
+    ("systemd-analyze", "systemd"),
     ("losetup", "mount"),
     ("perl", "perl-base"),
     ("initdb", "postgresql"),

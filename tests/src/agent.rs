@@ -54,6 +54,15 @@ impl Agent {
         Self::run(command, Some(names))
     }
 
+    /// As [`Agent::start`], through a program whose arguments end with what it is to become, such
+    /// as `env` or `setpriv`.
+    pub fn start_through(mut program: Command, arguments: &str) -> Self {
+        let names = Names::new();
+        program.arg(names.add("hostlens", &host::hostlens_path()));
+        extend(&mut program, arguments);
+        Self::run(program, Some(names))
+    }
+
     fn run(mut command: Command, names: Option<Names>) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -217,12 +226,16 @@ pub fn run(arguments: &[&str], uid: Option<u32>) -> Finished {
 
 fn command(program: &Path, arguments: &str) -> Command {
     let mut command = Command::new(program);
+    extend(&mut command, arguments);
+    command
+}
+
+fn extend(command: &mut Command, arguments: &str) {
     command.args(["agent", "--listen", "127.0.0.1:0"]);
     if !arguments.contains("--interval") {
         command.args(["--interval", "1s"]);
     }
     command.args(arguments.split_whitespace());
-    command
 }
 
 /// Cycles the agent has finished.

@@ -18,6 +18,7 @@ pub mod deadline;
 pub mod delay_link;
 pub mod fuse;
 pub mod handshake;
+pub mod held_thread;
 pub mod holder;
 pub mod host;
 pub mod http;

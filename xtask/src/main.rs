@@ -5,6 +5,7 @@
 //! docs  writes the generated pages, or checks them
 //! test  unit tests, then end-to-end tests on this kernel
 //! vm    boots other kernels and tries hostlens there
+//! package  builds the static binary, the Debian package and the rpm, or tries them
 //! bench measures what hostlens costs, beside others
 //! ci    every check, in the order a reviewer would want to hear of a failure
 //! ```
@@ -14,6 +15,8 @@ mod ci;
 mod descendants;
 mod docs;
 mod ebpf;
+mod musl;
+mod package;
 mod sh;
 mod test;
 mod tree;
@@ -46,6 +49,8 @@ enum Task {
     Test(test::Args),
     /// Boot other kernels under emulation and try hostlens there
     Vm(vm::Args),
+    /// Build the static binary, the Debian package and the rpm
+    Package(package::Args),
     /// Measure what hostlens costs, beside other programs
     Bench(bench::Args),
     /// All checks: format, lints, documentation, kernel objects, tests, other kernels
@@ -74,6 +79,7 @@ fn run(args: Args) -> Result<()> {
             }
             Ok(())
         }
+        Task::Package(args) => package::run(&tree, &args),
         Task::Bench(args) => bench::run(&tree, &args),
         Task::Ci => ci::run(&tree),
     }

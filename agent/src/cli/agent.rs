@@ -8,7 +8,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::AgentOptions;
+use super::{AgentOptions, manager::Manager};
 use crate::{
     aggregate::Store,
     clock::Moment,
@@ -51,6 +51,8 @@ async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
         Some(web) if web.speaks_tls() => "https",
         _ => "http",
     };
+    let watched = store.clone();
+    let manager = Manager::find();
     let server = Server::new(
         sockets(&options.listen)?,
         ServerOptions {
@@ -85,10 +87,11 @@ async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
         // The sender going away ends it too.
         let _ = stopped.clone().wait_for(|stop| *stop).await;
     }));
-    let runner = Arc::new(runner);
     let reloads = async {
         while hangup.recv().await.is_some() {
+            manager.reloading();
             reload(config.clone()).await;
+            manager.reloaded();
         }
         std::future::pending().await
     };
@@ -96,9 +99,10 @@ async fn serve(options: &AgentOptions) -> anyhow::Result<()> {
         () = reloads => {}
         _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
         _ = interrupt.recv() => tracing::info!("SIGINT: ending"),
-        () = watch_engine(Arc::clone(&runner)) => anyhow::bail!("the engine's thread ended unexpectedly"),
+        () = watch_engine(&runner, &watched, &manager) => anyhow::bail!("the engine's thread ended unexpectedly"),
         ended = &mut serving => return ended.context("the server ended")?,
     }
+    manager.stopping();
     let _ = stop.send(true);
     let ended = serving.await.context("the server ended")?;
     drop(runner);
@@ -122,9 +126,11 @@ async fn reload(config: Option<LiveConfig>) {
     }
 }
 
-/// Returns if the engine's thread is gone: serving old numbers for ever would be a lie.
-async fn watch_engine(runner: Arc<Runner>) {
+/// Returns if the engine's thread is gone: serving old numbers for ever would be a lie. Until then
+/// the service manager hears how it fares.
+async fn watch_engine(runner: &Runner, store: &Store, manager: &Manager) {
     while runner.is_running() {
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        manager.progress(store.latest().is_some(), runner.turns());
+        tokio::time::sleep(manager.pause()).await;
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod agent;
+mod manager;
 mod metrics;
 mod options;
 mod refusal;
@@ -9,7 +10,7 @@ mod values;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::{collect::filesystem::helper, doctor};
 
@@ -77,6 +78,28 @@ enum Command {
         /// Where it is mounted
         path: PathBuf,
     },
+}
+
+/// The command line as it describes itself, for man pages and completions: without what it only
+/// says to itself.
+pub fn command() -> clap::Command {
+    let whole = Cli::command().disable_help_subcommand(true);
+    let shown: Vec<_> = whole
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .cloned()
+        .collect();
+    // Commands can be added to a command line, not taken from it.
+    let mut command = clap::Command::new("hostlens")
+        .version(env!("CARGO_PKG_VERSION"))
+        .propagate_version(true)
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .subcommands(shown);
+    if let Some(about) = whole.get_about() {
+        command = command.about(about.clone());
+    }
+    command
 }
 
 /// Runs the program.

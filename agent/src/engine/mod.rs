@@ -286,7 +286,6 @@ impl Engine {
         let connections = self.tcp.connections();
         let mut members = self.process.members();
         self.swap.tell(&swap, &mut processes, &mut members);
-        let members = self.process.members();
         let jobs = self.process.jobs(&members);
         self.stages.mark("snapshot");
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread::{self, JoinHandle},
@@ -24,9 +24,16 @@ const PRE_SAMPLE: Duration = Duration::from_millis(300);
 /// Tells what births wait for, at the start of each cycle.
 pub type Gate = Box<dyn Fn() -> BirthGate + Send>;
 
+/// What the engine's thread shares with its owner.
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    turns: AtomicU64,
+}
+
 /// A running engine; dropping it stops the thread and detaches everything.
 pub struct Runner {
-    stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     store: Store,
 }
@@ -43,16 +50,16 @@ impl Runner {
         store: Store,
         gate: Gate,
     ) -> anyhow::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared::default());
         let (started, wait) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("hostlens-engine".into())
             .spawn({
-                let (stop, store) = (Arc::clone(&stop), store.clone());
+                let (shared, store) = (Arc::clone(&shared), store.clone());
                 move || match Engine::start(&options) {
                     Ok(engine) => {
                         let _ = started.send(Ok(()));
-                        run(engine, interval, pre_sample, &stop, &store, &gate);
+                        run(engine, interval, pre_sample, &shared, &store, &gate);
                     }
                     Err(error) => {
                         let _ = started.send(Err(error));
@@ -63,7 +70,7 @@ impl Runner {
         wait.recv()
             .context("the engine's thread ended while starting")??;
         Ok(Self {
-            stop,
+            shared,
             thread: Some(thread),
             store,
         })
@@ -72,6 +79,12 @@ impl Runner {
     /// Where snapshots appear.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// How often the engine has emptied its buffers or finished a cycle: every 80 ms, unless it
+    /// hangs or a cycle takes longer.
+    pub fn turns(&self) -> u64 {
+        self.shared.turns.load(Ordering::Relaxed)
     }
 
     /// Whether the engine's thread is alive; it only ends by itself if it panicked.
@@ -84,7 +97,7 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             // A panic was already reported by the thread itself.
@@ -97,13 +110,14 @@ fn run(
     mut engine: Engine,
     interval: Duration,
     pre_sample: bool,
-    stop: &AtomicBool,
+    shared: &Shared,
     store: &Store,
     gate: &Gate,
 ) {
     let mut next = Instant::now();
     let mut first = true;
-    while !stop.load(Ordering::Relaxed) {
+    while !shared.stop.load(Ordering::Relaxed) {
+        shared.turns.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         if now < next {
             thread::park_timeout((next - now).min(DRAIN_EVERY));

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::sh;
 
 /// Program → Debian package.
-const PROGRAMS: [(&str, &str); 17] = [
+const PROGRAMS: [(&str, &str); 19] = [
     ("ip", "iproute2"),
     ("ss", "iproute2"),
     ("ps", "procps"),
@@ -17,6 +17,8 @@ const PROGRAMS: [(&str, &str); 17] = [
     ("promtool", "prometheus"),
     ("mkfs.ext4", "e2fsprogs"),
     ("mkswap", "util-linux"),
+    ("setpriv", "util-linux"),
+    ("systemd-analyze", "systemd"),
     ("losetup", "mount"),
     ("perl", "perl-base"),
     ("initdb", "postgresql"),

@@ -158,7 +158,10 @@ impl Apt {
 }
 
 /// Addresses this machine gets Debian packages from.
-fn mirrors() -> Result<Vec<String>> {
+///
+/// # Errors
+/// There is no apt, or no mirror is configured.
+pub fn mirrors() -> Result<Vec<String>> {
     let mut targets = Command::new("apt-get");
     targets.args([
         "indextargets",

@@ -5,7 +5,7 @@
 //! (one it cannot support is not loaded), if the traffic and the processes are seen, from whatever
 //! source, and if those times are the ones both ends measured.
 
-mod apt;
+pub mod apt;
 mod initramfs;
 mod kernel;
 mod payload;

@@ -108,7 +108,7 @@ impl Filesystems {
             }
             if !self.askers.contains_key(&id) {
                 let helpers = self.askers.len() + self.leaving.len();
-                match start(&one.mount.path, helpers) {
+                match start(&self.table.reach(&one.mount.path), helpers) {
                     Ok(asker) => {
                         self.askers.insert(id, asker);
                     }
@@ -126,7 +126,12 @@ impl Filesystems {
 
     /// What each of them said by now.
     pub fn readings(&mut self, now_ns: u64) -> impl Iterator<Item = Reading> {
-        let Self { chosen, askers, .. } = self;
+        let Self {
+            chosen,
+            askers,
+            table,
+            ..
+        } = self;
         chosen.iter().map(move |one| {
             let mut said = |id: u32| askers.get_mut(&id).map(|asker| asker.answer(now_ns));
             let behind = one.behind.and_then(&mut said);
@@ -135,7 +140,7 @@ impl Filesystems {
             } else if one.remote {
                 said(one.mount.id).unwrap_or(Answer::Pending)
             } else {
-                ask(&one.mount.path)
+                ask(&table.reach(&one.mount.path))
             };
             let mount = &one.mount;
             Reading {

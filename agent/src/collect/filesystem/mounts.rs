@@ -1,8 +1,11 @@
-//! The mount table, `/proc/self/mountinfo`: read again when the kernel says that it changed.
+//! The mount table, `/proc/*/mountinfo`: read again when the kernel says that it changed.
+//!
+//! It is the host's, as its first process sees it, where that can be looked at: a service manager
+//! gives services a view of their own, in which most is read-only and some is hidden.
 
 use std::{
     ffi::OsString,
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Seek},
     os::{fd::AsRawFd, unix::ffi::OsStringExt},
     path::{Path, PathBuf},
@@ -12,6 +15,8 @@ use std::{
 /// How long a table may be used without a change being announced, ns: filesystems that turn
 /// read-only by an error announce nothing.
 const LONGEST_NS: u64 = 60_000_000_000;
+/// Leads to the root of the first process, and on into its mounts.
+const FIRST_ROOT: &str = "/proc/1/root";
 
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,18 +44,34 @@ pub(super) struct Mount {
 /// The open mount table.
 pub(super) struct MountTable {
     file: File,
+    /// The root of these mounts, where it is not ours.
+    root: Option<&'static Path>,
     read_ns: Option<u64>,
     text: Vec<u8>,
 }
 
 impl MountTable {
-    /// Opens the table of our own mount namespace.
+    /// Opens the table of the first process, or of our own mount namespace where that is the same
+    /// or out of reach (without CAP_SYS_PTRACE).
     pub fn open() -> io::Result<Self> {
+        let (file, root) = match first_process()? {
+            Some(file) => (file, Some(Path::new(FIRST_ROOT))),
+            None => (File::open("/proc/self/mountinfo")?, None),
+        };
         Ok(Self {
-            file: File::open("/proc/self/mountinfo")?,
+            file,
+            root,
             read_ns: None,
             text: Vec::new(),
         })
+    }
+
+    /// The way to a mount from here.
+    pub fn reach(&self, mount: &Path) -> PathBuf {
+        match self.root {
+            Some(root) => root.join(mount.strip_prefix("/").unwrap_or(mount)),
+            None => mount.to_owned(),
+        }
     }
 
     /// All mounts if they may have changed since the last call.
@@ -67,6 +88,18 @@ impl MountTable {
         self.read_ns = Some(now_ns);
         Ok(Some(parse(&self.text)))
     }
+}
+
+/// The first process's table, if its mounts are not ours and can be reached.
+fn first_process() -> io::Result<Option<File>> {
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt"));
+    let Ok(first) = namespace("1") else {
+        return Ok(None);
+    };
+    if first == namespace("self")? || fs::metadata(FIRST_ROOT).is_err() {
+        return Ok(None);
+    }
+    File::open("/proc/1/mountinfo").map(Some)
 }
 
 /// Whether the kernel says that the table changed.
@@ -168,6 +201,19 @@ mod tests {
         assert_eq!(&*mounts[1].source, "server:/export x");
         assert!(!mounts[1].whole && mounts[1].read_only);
         assert!(mounts[2].read_only);
+    }
+
+    #[test]
+    fn mounts_of_others_are_reached_through_their_root() {
+        let mut table = MountTable::open().unwrap();
+        table.root = None;
+        assert_eq!(table.reach(Path::new("/home")), Path::new("/home"));
+        table.root = Some(Path::new(FIRST_ROOT));
+        assert_eq!(
+            table.reach(Path::new("/home")),
+            Path::new("/proc/1/root/home")
+        );
+        assert_eq!(table.reach(Path::new("/")), Path::new("/proc/1/root/"));
     }
 
     #[test]

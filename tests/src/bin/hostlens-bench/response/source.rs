@@ -1,10 +1,11 @@
 //! The programs alone, in the object with socket storage or in that with a hash map.
 
 use hostlens::{
+    aggregate::Networks,
     clock::Moment,
     collect::{
         TurnSamples, TurnSink,
-        tcp::{bpf::TcpBpf, bpf_hash::TcpHash, ends::RING_BYTES, turns::Turns},
+        tcp::{bpf::TcpBpf, bpf_hash::TcpHash, ends::RING_BYTES, places::Places, turns::Turns},
     },
     kernel::Kernel,
     model::ProgramStatus,
@@ -21,6 +22,8 @@ enum Object {
 pub struct Source {
     object: Object,
     turns: Turns,
+    /// Without it no group could be told.
+    _places: Places,
 }
 
 /// How often programs ran and how long, ns.
@@ -49,18 +52,25 @@ impl Source {
     /// What this kernel refuses, in one line.
     pub fn start(hash: bool) -> Result<Self, String> {
         let kernel = Kernel::probe(false).map_err(|error| error.to_string())?;
-        let (object, turns) = if hash {
+        let networks = Networks::default();
+        let (object, turns, places) = if hash {
             let mut source = TcpHash::start(&kernel, RING_BYTES).map_err(|(why, _)| why)?;
+            let places = source.places(&networks)?;
             let turns = source.turns()?;
             source.attach_turns()?;
-            (Object::Hash(source), turns)
+            (Object::Hash(source), turns, places)
         } else {
             let mut source = TcpBpf::start(&kernel, RING_BYTES).map_err(|(why, _)| why)?;
+            let places = source.places(&networks)?;
             let turns = source.turns()?;
             source.attach_turns()?;
-            (Object::Storage(source), turns)
+            (Object::Storage(source), turns, places)
         };
-        Ok(Self { object, turns })
+        Ok(Self {
+            object,
+            turns,
+            _places: places,
+        })
     }
 
     /// Runs of a program by the kernel's statistics, while they are on.

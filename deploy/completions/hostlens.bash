@@ -49,13 +49,17 @@ _hostlens() {
             return 0
             ;;
         hostlens__subcmd__agent)
-            opts="-h -V --listen --interval --series-limit --series-retention --ebpf --ebpf-log --config --own-network --rtt-source --response-time --response-budget --peer-budget --process-budget --dns --process-disk-latency --no-host --tcp-process-label --service-label --ring-bytes --log-level --help --version"
+            opts="-h -V --listen --web.config.file --interval --series-limit --series-retention --ebpf --ebpf-log --config --own-network --rtt-source --response-time --response-budget --peer-budget --process-budget --dns --process-disk-latency --no-host --tcp-process-label --service-label --ring-bytes --log-level --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.config.file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -30,7 +30,8 @@ complete -c hostlens -n "__fish_hostlens_needs_command" -f -a "agent" -d 'Collec
 complete -c hostlens -n "__fish_hostlens_needs_command" -f -a "top" -d 'Look at processes, peers and connections now'
 complete -c hostlens -n "__fish_hostlens_needs_command" -f -a "doctor" -d 'Say what works on this host, from where each signal comes, and why not from better'
 complete -c hostlens -n "__fish_hostlens_needs_command" -f -a "metrics" -d 'List every exported metric'
-complete -c hostlens -n "__fish_hostlens_using_subcommand agent" -l listen -d 'Address and port to serve on; repeatable' -r
+complete -c hostlens -n "__fish_hostlens_using_subcommand agent" -l listen -d 'Address and port to serve on, or unix:/PATH for a unix socket; repeatable' -r
+complete -c hostlens -n "__fish_hostlens_using_subcommand agent" -l web.config.file -d 'TLS, passwords and headers of the server: the web configuration file of Prometheus\' exporters' -r -F
 complete -c hostlens -n "__fish_hostlens_using_subcommand agent" -l interval -d 'Time between two cycles (200ms to 10m)' -r
 complete -c hostlens -n "__fish_hostlens_using_subcommand agent" -l series-limit -d 'Series exposed at most, all families together' -r
 complete -c hostlens -n "__fish_hostlens_using_subcommand agent" -l series-retention -d 'How long the counters of a group that ended stay exposed (0s to 24h)' -r

@@ -59,8 +59,8 @@ impl Part for RoomStage {
     fn sources(&self) -> Vec<SourceStatus> {
         let (source, degraded) = match &self.source {
             Ok(source) => {
-                let unasked = source.unasked().map(str::to_owned);
-                ("statfs", self.stale.clone().or(unasked))
+                let known = source.unasked().or(source.unsure());
+                ("statfs", self.stale.clone().or(known.map(str::to_owned)))
             }
             Err(why) => ("absent", Some(why.clone())),
         };

@@ -164,6 +164,11 @@ impl Filesystems {
         self.unasked.as_deref()
     }
 
+    /// Why these may not be the host's filesystems; `None` if they are.
+    pub fn unsure(&self) -> Option<&str> {
+        self.table.unsure()
+    }
+
     /// Helpers, those included that wait for mounts which are gone; and how many there may be.
     pub fn helpers(&self) -> (usize, usize) {
         (self.askers.len() + self.leaving.len(), asker::HELPERS)

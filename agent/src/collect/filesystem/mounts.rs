@@ -15,8 +15,11 @@ use std::{
 /// How long a table may be used without a change being announced, ns: filesystems that turn
 /// read-only by an error announce nothing.
 const LONGEST_NS: u64 = 60_000_000_000;
-/// Leads to the root of the first process, and on into its mounts.
-const FIRST_ROOT: &str = "/proc/1/root";
+/// Who has the host's mounts, and the roots that lead into them: the first process, and where that
+/// is shielded the kernel's first thread.
+const FIRST: [(&str, &str); 2] = [("1", "/proc/1/root"), ("2", "/proc/2/root")];
+/// Flag of kernel threads in `/proc/PID/stat`, `PF_KTHREAD`.
+const KERNEL_THREAD: u64 = 0x0020_0000;
 
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub(super) struct MountTable {
     file: File,
     /// The root of these mounts, where it is not ours.
     root: Option<&'static Path>,
+    /// Why these may not be the host's.
+    unsure: Option<String>,
     read_ns: Option<u64>,
     text: Vec<u8>,
 }
@@ -54,16 +59,26 @@ impl MountTable {
     /// Opens the table of the first process, or of our own mount namespace where that is the same
     /// or out of reach (without CAP_SYS_PTRACE).
     pub fn open() -> io::Result<Self> {
-        let (file, root) = match first_process()? {
-            Some(file) => (file, Some(Path::new(FIRST_ROOT))),
+        let (first, unsure) = match hosts() {
+            Ok(first) => (first, None),
+            Err(why) => (None, Some(why)),
+        };
+        let (file, root) = match first {
+            Some((file, root)) => (file, Some(root)),
             None => (File::open("/proc/self/mountinfo")?, None),
         };
         Ok(Self {
             file,
             root,
+            unsure,
             read_ns: None,
             text: Vec::new(),
         })
+    }
+
+    /// Why these may not be the host's mounts; `None` if they are.
+    pub fn unsure(&self) -> Option<&str> {
+        self.unsure.as_deref()
     }
 
     /// The way to a mount from here.
@@ -90,16 +105,43 @@ impl MountTable {
     }
 }
 
-/// The first process's table, if its mounts are not ours and can be reached.
-fn first_process() -> io::Result<Option<File>> {
+/// The host's table and root, if they are not ours; or why ours may not be the same.
+fn hosts() -> Result<Option<(File, &'static Path)>, String> {
     let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt"));
-    let Ok(first) = namespace("1") else {
-        return Ok(None);
+    let open = |process: &str, root: &'static str| -> io::Result<Option<(File, &'static Path)>> {
+        if namespace(process)? == namespace("self")? {
+            return Ok(None);
+        }
+        fs::metadata(root)?;
+        let table = File::open(format!("/proc/{process}/mountinfo"))?;
+        Ok(Some((table, Path::new(root))))
     };
-    if first == namespace("self")? || fs::metadata(FIRST_ROOT).is_err() {
-        return Ok(None);
+    let mut shielded = None;
+    for (process, root) in FIRST {
+        // Within a container's processes the second is anybody's.
+        if process != "1" && !is_kernel_thread(process) {
+            continue;
+        }
+        match open(process, root) {
+            Ok(found) => return Ok(found),
+            Err(error) => shielded = shielded.or(Some(error)),
+        }
     }
-    File::open("/proc/1/mountinfo").map(Some)
+    let error = shielded.map_or_else(String::new, |error| format!(": {error}"));
+    Err(format!(
+        "our own mounts, which a sandbox may show read-only or not at all: those of /proc/1 are \
+         out of reach{error}; needs CAP_SYS_PTRACE"
+    ))
+}
+
+/// Whether a process is the kernel's own.
+fn is_kernel_thread(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name, in brackets, may hold anything.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let flags = fields.split_whitespace().nth(6);
+    let flags = flags.and_then(|flags| flags.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & KERNEL_THREAD != 0)
 }
 
 /// Whether the kernel says that the table changed.
@@ -208,12 +250,24 @@ mod tests {
         let mut table = MountTable::open().unwrap();
         table.root = None;
         assert_eq!(table.reach(Path::new("/home")), Path::new("/home"));
-        table.root = Some(Path::new(FIRST_ROOT));
+        table.root = Some(Path::new(FIRST[0].1));
         assert_eq!(
             table.reach(Path::new("/home")),
             Path::new("/proc/1/root/home")
         );
         assert_eq!(table.reach(Path::new("/")), Path::new("/proc/1/root/"));
+    }
+
+    #[test]
+    fn kernel_threads_are_known_by_their_flags() {
+        assert!(!is_kernel_thread("self"));
+        assert!(!is_kernel_thread("none"));
+        let threads = fs::read_dir("/proc").unwrap().flatten();
+        let mut threads = threads.filter_map(|entry| entry.file_name().into_string().ok());
+        // A container shows none.
+        if fs::read_to_string("/proc/2/comm").is_ok_and(|comm| comm == "kthreadd\n") {
+            assert!(threads.any(|process| is_kernel_thread(&process)));
+        }
     }
 
     #[test]

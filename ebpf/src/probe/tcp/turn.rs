@@ -219,6 +219,10 @@ unsafe fn segment(skb: *const u8) -> Segment {
 
 /// What is remembered of a socket, from now on if it was nothing.
 #[inline(always)]
+#[expect(
+    clippy::mut_from_ref,
+    reason = "maps are outside the program; the kernel hands out their values"
+)]
 unsafe fn followed<'a>(
     maps: &'a impl TurnMaps,
     sk: *const u8,

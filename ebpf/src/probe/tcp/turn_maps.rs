@@ -87,12 +87,12 @@ pub fn tcp_turn(ctx: BtfTracePointContext) -> i32 {
 pub fn tcp_turn_last(ctx: BtfTracePointContext) -> i32 {
     let sk: *const u8 = ctx.arg(0);
     let old: i32 = ctx.arg(1);
-    if old == i32::from(tcp_state::ESTABLISHED) {
-        if let Some(run) = tcp::turn::Run::begin(&MAPS) {
-            // SAFETY: the tracepoint's first argument is a socket.
-            unsafe { tcp::turn::on_left(&MAPS, sk) };
-            run.end();
-        }
+    if old == i32::from(tcp_state::ESTABLISHED)
+        && let Some(run) = tcp::turn::Run::begin(&MAPS)
+    {
+        // SAFETY: the tracepoint's first argument is a socket.
+        unsafe { tcp::turn::on_left(&MAPS, sk) };
+        run.end();
     }
     0
 }
